@@ -1,0 +1,59 @@
+"""Who may talk to a server on this computer: holders of the key, and no web page.
+
+A page in the person's browser could reach 127.0.0.1 too. It always sends `Origin`, which is refused, and a page that
+points a name of its own at 127.0.0.1 (DNS rebinding) sends that name as `Host`, which is not on the list.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_HOSTS = {"127.0.0.1", "localhost", "::1"}
+
+
+class LocalOnly:
+    """ASGI middleware: 421 for a foreign Host, 403 for any Origin, 401 without the bearer key."""
+
+    def __init__(self, app: ASGIApp, key: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        if _host_name(headers.get(b"host", b"").decode("latin-1")) not in _HOSTS:
+            await _refuse(send, 421, "wrong_host", "This server answers for 127.0.0.1 only.")
+        elif b"origin" in headers:
+            await _refuse(send, 403, "browser_refused", "This server does not answer web pages.")
+        elif not secrets.compare_digest(headers.get(b"authorization", b""), self._expected):
+            await _refuse(
+                send,
+                401,
+                "invalid_api_key",
+                "The API key is missing or wrong. Send it as `Authorization: Bearer KEY`.",
+            )
+        else:
+            await self._app(scope, receive, send)
+
+
+def _host_name(host: str) -> str | None:
+    """The name in a Host header without its port; None when it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+async def _refuse(send: Send, status: int, code: str, message: str) -> None:
+    body = json.dumps({"error": {"message": message, "type": "invalid_request_error", "code": code, "param": None}})
+    headers = [(b"content-type", b"application/json")]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body.encode()})
