@@ -1,0 +1,1 @@
+"""Measurements: what the swarm does beside what local Transformers does, in one run."""

@@ -1,0 +1,141 @@
+"""Host a span: load it, serve it, announce it, and withdraw it again.
+
+The composition of `runtime`, `serving`, `placement` and the directory. Runs on the event loop; weights are read on
+the compute thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from meadow_client.errors import LayersOutOfRangeError
+from meadow_client.models.description import ModelDescription
+from meadow_client.routing.chains import Offer, coverage
+from meadow_client.swarm.directory import RENEW_S, Announcement
+from meadow_client.swarm.node import SwarmNode
+from meadow_client.wire.messages import PROTOCOL
+from meadow_engine.placement.choose import choose_span
+from meadow_engine.runtime.caches import CacheBudget
+from meadow_engine.runtime.device import ComputeThread, free_bytes
+from meadow_engine.runtime.span import LoadOptions, OutOfMemoryError, Span, layer_bytes
+from meadow_engine.serving.span_server import ServingCounts, SpanServer
+
+if TYPE_CHECKING:
+    import torch
+
+# Of the memory that is free: how much weights may take, and how much of what is left sessions may.
+_WEIGHTS_SHARE = 0.7
+_CACHES_SHARE = 0.6
+_WITHDRAW_S = 3.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HostOptions:
+    """What to host and how. `layers` None lets the placement decide."""
+
+    layers: tuple[int, int] | None = None
+    load: LoadOptions = field(default_factory=LoadOptions)
+    public_name: str = "meadow"
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """A span that is served now."""
+
+    span: Span
+    announcement: Announcement
+    counts: ServingCounts
+
+
+@asynccontextmanager
+async def hosting(
+    node: SwarmNode, description: ModelDescription, device: torch.device, options: HostOptions
+) -> AsyncIterator[Hosted]:
+    """Serve a span of the model as long as the block runs; its memory is free again afterwards.
+
+    Raises:
+        LayersOutOfRangeError: the model has no such layers.
+        ModelUnusableError, OutOfMemoryError: the weights cannot be loaded.
+    """
+    layers = options.layers or await _choose_layers(node, description, device, options)
+    start, end = check_layers(layers, description.num_layers)
+    compute = ComputeThread(device)
+    try:
+        loaded = await compute.run(Span.load, description, start, end, device, options.load)
+        span = loaded.value
+        token_s = (await compute.run(span.time_step)).value
+        log.info("Layers %d:%d are loaded in %.1f s", start, end, loaded.compute_s)
+        budget = CacheBudget(int(free_bytes(device) * _CACHES_SHARE), span.bytes_per_token)
+        server = SpanServer(description.fingerprint, span, compute, budget)
+        await node.serve(PROTOCOL, server.serve)
+        announcement = _announcement(description, span, options.public_name, token_s)
+        try:
+            async with asyncio.TaskGroup() as group:
+                await node.directory.announce(announcement)
+                renewing = group.create_task(_renew(node, announcement))
+                try:
+                    yield Hosted(span, announcement, server.counts)
+                finally:
+                    renewing.cancel()
+        finally:
+            with suppress(TimeoutError, OSError):
+                await asyncio.wait_for(node.directory.withdraw(announcement), _WITHDRAW_S)
+            await node.stop_serving(PROTOCOL)
+    finally:
+        compute.close()
+
+
+def check_layers(layers: tuple[int, int], num_layers: int) -> tuple[int, int]:
+    start, end = layers
+    if not 0 <= start < end <= num_layers:
+        raise LayersOutOfRangeError(start, end, num_layers)
+    return start, end
+
+
+async def _choose_layers(
+    node: SwarmNode, description: ModelDescription, device: torch.device, options: HostOptions
+) -> tuple[int, int]:
+    size = await asyncio.to_thread(layer_bytes, description, options.load)
+    capacity = int(free_bytes(device) * _WEIGHTS_SHARE) // size
+    if capacity < 1:
+        raise OutOfMemoryError(f"Not even one layer of {description.name} fits in the free memory of {device}")
+    servers = await node.directory.servers(description.fingerprint)
+    offers = [Offer(server.peer, server.announced.start, server.announced.end) for server in servers]
+    return choose_span(coverage(offers, description.num_layers), capacity)
+
+
+def _announcement(description: ModelDescription, span: Span, name: str, token_s: float) -> Announcement:
+    return Announcement(
+        model=description.fingerprint,
+        model_name=description.name,
+        num_layers=description.num_layers,
+        context_length=description.context_length,
+        start=span.start,
+        end=span.end,
+        name=name,
+        version=installed_version(),
+        dtype=str(span.dtype).removeprefix("torch."),
+        token_s=token_s,
+    )
+
+
+def installed_version() -> str:
+    try:
+        return version("meadow")
+    except PackageNotFoundError:
+        return "0"
+
+
+async def _renew(node: SwarmNode, announcement: Announcement) -> None:
+    while True:
+        await asyncio.sleep(RENEW_S)
+        if not await node.directory.announce(announcement):
+            log.warning("No other computer took our announcement; trying again in %.0f s", RENEW_S)

@@ -1,0 +1,247 @@
+"""Run consecutive transformer layers of a model: hidden states in, hidden states out.
+
+Tokens and logits never appear here. A span may be asked for a part of its layers; such a part shares its weights.
+
+Shapes: B sequences, T new tokens, P tokens already cached, D model width.
+
+    hidden          [B, T, D]   the span's dtype and device, in and out
+    position_ids    [B, T]      int64
+    attention_mask  [B, P + T]  bool, false is padding
+
+Threads: the compute thread only (`device.py`).
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
+from transformers.cache_utils import Cache
+
+from meadow_client.errors import MeadowError, ModelUnusableError
+from meadow_client.models.auto import find_class
+from meadow_client.models.cutting import (
+    Gates,
+    cut_class,
+    find_layers,
+    renumber,
+    set_layer_index,
+    share_copy,
+    slice_config,
+)
+from meadow_client.models.description import ModelDescription
+from meadow_client.models.files import is_in_layers
+from meadow_engine.runtime.caches import measure_bytes, new_cache
+
+
+class OutOfMemoryError(MeadowError):
+    code = "out-of-memory"
+    advice = "Host fewer layers (--layers A:B), or use --quantization int8 or nf4."
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How weights are kept: `dtype` as in the contract's --dtype, `quantization` none, int8 or nf4."""
+
+    dtype: str = "auto"
+    quantization: str = "none"
+
+
+class SpanView:
+    """Some or all layers of a loaded span, ready to run."""
+
+    def __init__(self, base: nn.Module, config: Any, num_layers: int) -> None:
+        self._base = base
+        self._config = config
+        self._gates = Gates(find_layers(base, num_layers).layers)
+        self._takes = set(inspect.signature(base.forward).parameters)
+
+    def new_cache(self) -> Cache:
+        return new_cache(self._config)
+
+    def step(
+        self,
+        hidden: torch.Tensor,
+        cache: Cache,
+        position: int,
+        position_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        beam_idx: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Continue a session whose cache holds at least `position` tokens; what lies behind is dropped first."""
+        with torch.inference_mode():
+            surplus = cache.get_seq_length() - position
+            if surplus > 0:
+                cache.crop(-surplus)
+            if beam_idx is not None and position > 0:
+                cache.reorder_cache(beam_idx)
+            return self._run(hidden, position, position_ids, attention_mask, cache)
+
+    def forward(
+        self,
+        hidden: torch.Tensor,
+        position_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Run without a cache; gradients flow if `hidden` asks for them."""
+        return self._run(hidden, 0, position_ids, attention_mask, None)
+
+    def backward(
+        self,
+        hidden: torch.Tensor,
+        grad: torch.Tensor,
+        position_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """The gradient with respect to `hidden`, by running forward again."""
+        with torch.enable_grad():
+            entering = hidden.detach().requires_grad_(True)
+            output = self._run(entering, 0, position_ids, attention_mask, None)
+            (result,) = torch.autograd.grad(output, entering, grad)
+        return result
+
+    def _run(
+        self,
+        hidden: torch.Tensor,
+        position: int,
+        position_ids: torch.Tensor | None,
+        attention_mask: torch.Tensor | None,
+        cache: Cache | None,
+    ) -> torch.Tensor:
+        batch, tokens, _width = hidden.shape
+        arguments: dict[str, Any] = {"inputs_embeds": hidden, "use_cache": cache is not None}
+        if cache is not None:
+            arguments["past_key_values"] = cache
+        if attention_mask is not None:
+            arguments["attention_mask"] = attention_mask.to(torch.int64)
+        if "position_ids" in self._takes:
+            if position_ids is None:
+                ids = torch.arange(position, position + tokens, device=hidden.device)
+                position_ids = ids.unsqueeze(0).expand(batch, -1)
+            arguments["position_ids"] = position_ids
+        with self._gates.passing(hidden) as gates:
+            self._base(**arguments)
+            return gates.output
+
+
+class Span:
+    """Layers [start, end) of a model, loaded on a device."""
+
+    def __init__(self, model: PreTrainedModel, start: int, end: int, device: torch.device) -> None:
+        self._model = model
+        self.start, self.end = start, end
+        self.device = device
+        self.dtype = model.dtype
+        config = model.base_model.config.get_text_config(decoder=True)
+        self.width = int(config.hidden_size)
+        self._views: dict[tuple[int, int], SpanView] = {}
+        self.bytes_per_token = self._measure()
+
+    @classmethod
+    def load(
+        cls, description: ModelDescription, start: int, end: int, device: torch.device, options: LoadOptions
+    ) -> Span:
+        """Read only these layers' weights.
+
+        Raises:
+            ModelUnusableError: weights are missing or do not fit the config.
+            OutOfMemoryError: the device has no room for them.
+        """
+        keep = range(start, end)
+        folder = description.files.folder_for(is_in_layers(keep))
+        model_class = _class_of(description)
+        arguments: dict[str, Any] = {"dtype": options.dtype, "device_map": {"": device}}
+        if options.quantization != "none":
+            arguments["quantization_config"] = BitsAndBytesConfig(
+                load_in_8bit=options.quantization == "int8",
+                load_in_4bit=options.quantization == "nf4",
+                bnb_4bit_quant_type="nf4",
+            )
+        try:
+            loaded: Any = cut_class(model_class, keep).from_pretrained(
+                str(folder), output_loading_info=True, **arguments
+            )
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemoryError(f"Layers {start}:{end} do not fit in the memory of {device}") from error
+        except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
+            raise ModelUnusableError(f"The weights of {description.name} cannot be read") from error
+        model, report = loaded
+        if report["missing_keys"]:
+            raise ModelUnusableError(
+                f"The weights of {description.name} lack {len(report['missing_keys'])} tensors of layers {start}:{end}"
+            )
+        model.eval().requires_grad_(False)
+        renumber(model, keep)
+        try:
+            return cls(model, start, end, device)
+        except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+            raise ModelUnusableError(
+                f"Layers {start}:{end} of {description.name} cannot be computed on {device} as asked",
+                "Try another --dtype, --quantization or --device.",
+            ) from error
+
+    def view(self, start: int, end: int) -> SpanView:
+        """Layers [start, end) of the model, which must lie within this span."""
+        key = (start, end)
+        if key not in self._views:
+            self._views[key] = self._cut_view(start - self.start, end - self.start)
+        return self._views[key]
+
+    def time_step(self, repeats: int = 3) -> float:
+        """Seconds that one decode step takes now: the best of a few."""
+        view, best = self.view(self.start, self.end), float("inf")
+        cache = view.new_cache()
+        hidden = torch.zeros((1, 1, self.width), dtype=self.dtype, device=self.device)
+        for position in range(repeats):
+            began = time.perf_counter()
+            view.step(hidden, cache, position).to("cpu")
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    def _cut_view(self, first: int, last: int) -> SpanView:
+        base = share_copy(self._model.base_model)
+        config = copy.deepcopy(self._model.base_model.config)
+        text_config = config.get_text_config(decoder=True)
+        whole = self._model.base_model.config
+        twins = {id(whole): config, id(whole.get_text_config(decoder=True)): text_config}
+        for module in base.modules():
+            twin = twins.get(id(getattr(module, "config", None)))
+            if twin is not None:
+                module.config = twin
+        place = find_layers(base, text_config.num_hidden_layers)
+        layers = [place.layers[index] for index in range(first, last)]
+        place.replace(nn.ModuleList(layers))
+        slice_config(text_config, range(first, last))
+        for position, layer in enumerate(layers):
+            set_layer_index(layer, position)
+        return SpanView(base, text_config, last - first)
+
+    def _measure(self) -> int:
+        view = self.view(self.start, self.end)
+        cache = view.new_cache()
+        hidden = torch.zeros((1, 1, self.width), dtype=self.dtype, device=self.device)
+        view.step(hidden, cache, 0)
+        return measure_bytes(cache)
+
+
+def _class_of(description: ModelDescription) -> type[PreTrainedModel]:
+    return find_class(AutoModelForCausalLM, description.config)
+
+
+def layer_bytes(description: ModelDescription, options: LoadOptions) -> int:
+    """Memory that the largest layer of a model takes once it is loaded."""
+    with torch.device("meta"):
+        model = _class_of(description)(description.config)
+    layers = find_layers(model.base_model, description.num_layers).layers
+    count = max(sum(parameter.numel() for parameter in layer.parameters()) for layer in layers)
+    if options.quantization != "none":
+        return count // 2 if options.quantization == "nf4" else count
+    named = options.dtype if options.dtype != "auto" else str(description.config.dtype or "float32")
+    return count * (4 if named.endswith("float32") else 2)

@@ -1,0 +1,1 @@
+"""Answering peers: one task for each stream that a client opens."""
