@@ -1,0 +1,285 @@
+"""Puts the desktop together: link, desk, window and tray, and who hears whom. The only place that knows all of them.
+
+    EngineLink ──state──► EngineView ──► tray, status strip          clicks ──► EngineLink, ChatDesk
+    ChatDesk ──changed──► window
+
+Ends: Quit in the menu, Ctrl+Q, SIGTERM, SIGINT, or closing the window where no panel shows the tray icon. An engine
+that was started here is ended first. Threads: everything runs on the GUI thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import signal
+import socket
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QSocketNotifier, QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from meadow_desktop.chat.desk import ChatDesk
+from meadow_desktop.chat.store import ConversationStore
+from meadow_desktop.engine.link import EngineFactory, EngineLink
+from meadow_desktop.engine.link_state import Connected
+from meadow_desktop.engine.process import EngineProcess
+from meadow_desktop.event_log import ControlReporter, EventLog
+from meadow_desktop.fake_engine import FakeEngine
+from meadow_desktop.program_log import catch_unexpected, set_up_log
+from meadow_desktop.single_instance import SingleInstance
+from meadow_desktop.tray.icon import make_icon
+from meadow_desktop.tray.tray import Tray
+from meadow_desktop.tray.view import present
+from meadow_desktop.windows.chat_window import ChatWindow
+from meadow_desktop.windows.theme import apply_theme, choose_theme
+from meadow_engine.api.errors import Problem
+from meadow_engine.api.places import Places, find_places
+
+EXIT_ALREADY_RUNS = 3
+NO_TRAY_HINT = "Closing this window ends Meadow"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asked for."""
+
+    base_dir: Path | None = None
+    has_tray: bool = True
+    opens_chat: bool = False
+    attaches_only: bool = False
+    fake_engine: str | None = None
+    engine_command: str | None = None
+    colour_scheme: str = "system"
+    logs_json: bool = False
+
+
+class Desktop(QObject):
+    """The running desktop."""
+
+    def __init__(self, application: QApplication, options: Options, places: Places, events: EventLog) -> None:
+        super().__init__()
+        self._application = application
+        self._events = events
+        self._is_leaving = False
+        self._colour_scheme = options.colour_scheme
+        self.link = EngineLink(places, _make_factory(options, places), parent=self)
+        self.desk = ChatDesk(ConversationStore(places.conversations), self.link, parent=self)
+        self.window = ChatWindow(self.desk, choose_theme(options.colour_scheme))
+        self.tray = Tray(self) if options.has_tray else None
+        self._reporter = ControlReporter(events, self)
+        self._connect()
+        self._opens_chat = options.opens_chat
+
+    def begin(self) -> None:
+        """Load, look for the engine, and show whatever can be shown."""
+        self.desk.load()
+        self._show_engine()
+        self.link.begin()
+        if self._opens_chat or not self._has_tray_host():
+            self.open_chat()
+        self._show_hint()
+        self._events.write("started", tray_host=self._has_tray_host())
+
+    def open_chat(self) -> None:
+        """Bring the window to the front."""
+        self.window.come_forward()
+        self._events.write("window-shown")
+
+    def leave(self) -> None:
+        """End the program, and an engine that was started here before it."""
+        if self._is_leaving:
+            return
+        self._is_leaving = True
+        self._events.write("leaving")
+        self.desk.close()
+        self.window.hide()
+        if self.tray is not None:
+            self.tray.hide()
+        self.link.closed.connect(self._application.quit)
+        self.link.close()
+
+    def _connect(self) -> None:
+        window, link, desk, tray = self.window, self.link, self.desk, self.tray
+        link.changed.connect(self._show_engine)
+        link.sharing_failed.connect(window.show_problem)
+        window.share_asked.connect(self._share)
+        window.retry_asked.connect(link.retry)
+        window.quit_asked.connect(self.leave)
+        window.was_closed.connect(self._take_window_closed)
+        desk.changed.connect(self._log_answer)
+        window.drawn.connect(self._log_drawn)
+        if tray is not None:
+            tray.share_asked.connect(self._share)
+            tray.chat_asked.connect(self.open_chat)
+            tray.quit_asked.connect(self.leave)
+            tray.host_changed.connect(self._take_host)
+        hints = QGuiApplication.styleHints()
+        hints.colorSchemeChanged.connect(self._take_colour_scheme)
+        self._application.commitDataRequest.connect(self.desk.close)
+
+    def _share(self, enabled: bool) -> None:
+        self.link.set_sharing(enabled)
+        self._show_engine()
+
+    def _show_engine(self) -> None:
+        state = self.link.state
+        view = present(state)
+        pending = self.link.is_sharing_pending
+        self.window.show_engine(view, is_pending=pending)
+        if self.tray is not None and not self._is_leaving:
+            self.tray.show(view, is_pending=pending)
+        self._events.write(
+            "engine",
+            state=type(state).__name__.lower(),
+            shape=view.shape,
+            headline=view.headline,
+            is_ours=isinstance(state, Connected) and state.is_ours,
+            pid=state.status.pid if isinstance(state, Connected) else None,
+        )
+
+    def _has_tray_host(self) -> bool:
+        return self.tray is not None and self.tray.has_host
+
+    def _take_host(self, has_host: bool) -> None:
+        self._events.write("tray-host", present=has_host)
+        self._show_hint()
+        if not has_host and not self._is_leaving:
+            self.open_chat()  # without a panel and without a window nobody could reach this program
+
+    def _show_hint(self) -> None:
+        self.window.show_hint("" if self._has_tray_host() else NO_TRAY_HINT)
+
+    def _take_window_closed(self) -> None:
+        self._events.write("window-closed")
+        if not self._has_tray_host():
+            self.leave()
+
+    def _take_colour_scheme(self) -> None:
+        theme = choose_theme(self._colour_scheme)
+        apply_theme(self._application, theme)
+        self.window.show_theme(theme)
+
+    def _log_answer(self, conversation_id: str) -> None:
+        conversation = self.desk.open_conversation
+        if conversation is None or conversation.id != conversation_id or conversation.last_answer is None:
+            return
+        answer = conversation.last_answer
+        self._events.write(
+            "answer",
+            conversation=conversation_id,
+            phase=answer.phase,
+            characters=len(answer.text),
+            problem=answer.problem.code if answer.problem else None,
+            links=len(answer.origin.chain) if answer.origin else 0,
+        )
+
+    def _log_drawn(self) -> None:
+        conversation = self.desk.open_conversation
+        answer = conversation.last_answer if conversation else None
+        self._events.write("drawn", characters=len(answer.text) if answer else 0)
+
+
+def run(options: Options, events: EventLog) -> int:
+    """Run the desktop until it is ended; the exit code."""
+    application = QApplication(["meadow"])
+    application.setApplicationName("meadow")
+    application.setApplicationDisplayName("Meadow")
+    application.setDesktopFileName("meadow")
+    application.setQuitOnLastWindowClosed(False)
+    apply_theme(application, choose_theme(options.colour_scheme))
+    application.setWindowIcon(make_icon("sharing"))
+
+    base_dir = options.base_dir
+    if options.fake_engine is not None and base_dir is None:
+        base_dir = Path(tempfile.mkdtemp(prefix="meadow-fake-"))
+    places = find_places(base_dir)
+    single = SingleInstance(places.runtime)
+    try:
+        is_first = single.become_first()
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        _complain(
+            f"Meadow cannot write to {places.runtime} ({reason}).", "Make this folder writable, or give --base-dir."
+        )
+        return 1
+    if not is_first:
+        if single.ask_first():
+            events.write("raised-other")
+            return 0
+        _complain("Meadow's desktop already runs but does not answer.", "End it and start again.")
+        return EXIT_ALREADY_RUNS
+
+    set_up_log(places.logs / "desktop.log", lambda text: events.write("qt-warning", text=text))
+    fake = FakeEngine(places, options.fake_engine) if options.fake_engine is not None else None
+    if fake is not None:
+        fake.start()
+    desktop = Desktop(application, options, places, events)
+    catch_unexpected(lambda problem: _report_unexpected(desktop, events, problem))
+    single.show_asked.connect(desktop.open_chat)
+    signals = _Signals(desktop)
+    QTimer.singleShot(0, desktop, desktop.begin)
+    code = application.exec()
+    signals.close()
+    single.release()
+    if fake is not None:
+        fake.stop()
+    events.write("ended")
+    return code
+
+
+class _Signals(QObject):
+    """SIGTERM and SIGINT become `leave()`: the interpreter writes a byte, and Qt's loop finds it.
+
+    The Python handler itself does nothing, because it runs in the middle of whatever Python code is running.
+    """
+
+    def __init__(self, desktop: Desktop) -> None:
+        super().__init__(desktop)
+        self._desktop = desktop
+        self._read, self._write = socket.socketpair()
+        self._read.setblocking(False)
+        self._write.setblocking(False)
+        signal.set_wakeup_fd(self._write.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        self._notifier = QSocketNotifier(self._read.fileno(), QSocketNotifier.Type.Read, self)
+        self._notifier.activated.connect(self._drain)
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        self._notifier.setEnabled(False)
+        signal.set_wakeup_fd(-1)
+        self._read.close()
+        self._write.close()
+
+    def _drain(self) -> None:
+        try:
+            self._read.recv(64)
+        except BlockingIOError:
+            return
+        self._desktop.leave()
+
+
+def _make_factory(options: Options, places: Places) -> EngineFactory | None:
+    if options.attaches_only or options.fake_engine is not None:
+        return None
+    command = shlex.split(options.engine_command) if options.engine_command else [sys.executable, "-m", "meadow_engine"]
+    command += ["--no-gui", "--tethered"]
+    if options.base_dir is not None:
+        command += ["--base-dir", str(options.base_dir)]
+    return lambda parent: EngineProcess(command, places.logs / "engine.log", parent)
+
+
+def _report_unexpected(desktop: Desktop, events: EventLog, problem: Problem) -> None:
+    events.write("unexpected-error")
+    desktop.window.show_problem(problem)
+
+
+def _complain(sentence: str, advice: str) -> None:
+    sys.stderr.write(f"Error: {sentence}\n{advice}\n")

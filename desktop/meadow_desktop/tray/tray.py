@@ -1,0 +1,86 @@
+"""The icon in the panel and its menu: shows an `EngineView`, reports what was clicked. GUI thread.
+
+A panel may come late or never. Qt says whether one is there; a timer asks again, because no signal tells.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QAction, QIcon
+from PySide6.QtWidgets import QMenu, QSystemTrayIcon
+
+from meadow_desktop.tray.icon import make_icon
+from meadow_desktop.tray.view import EngineView, IconShape, describe_for_tooltip
+
+_LOOK_AGAIN_MS = 2000
+
+
+class Tray(QObject):
+    """The tray icon, shown for as long as this object lives."""
+
+    chat_asked = Signal()
+    share_asked = Signal(bool)
+    quit_asked = Signal()
+    host_changed = Signal(bool)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._icons: dict[IconShape, QIcon] = {}
+        self._menu = QMenu()
+        self._status = QAction("", self._menu)
+        self._status.setEnabled(False)
+        self._share = QAction("Share this computer", self._menu)
+        self._share.setCheckable(True)
+        chat = QAction("Open chat", self._menu)
+        leave = QAction("Quit Meadow", self._menu)
+        self._menu.addAction(self._status)
+        self._menu.addSeparator()
+        self._menu.addAction(self._share)
+        self._menu.addAction(chat)
+        self._menu.addSeparator()
+        self._menu.addAction(leave)
+        self._share.triggered.connect(self.share_asked)
+        chat.triggered.connect(self.chat_asked)
+        leave.triggered.connect(self.quit_asked)
+
+        self._icon = QSystemTrayIcon(self)
+        self._icon.setContextMenu(self._menu)
+        self._icon.activated.connect(self._take_click)
+        self._has_host = QSystemTrayIcon.isSystemTrayAvailable()
+        self._look = QTimer(self, interval=_LOOK_AGAIN_MS)
+        self._look.timeout.connect(self._look_for_host)
+        self._look.start()
+
+    @property
+    def has_host(self) -> bool:
+        """A panel shows our icon."""
+        return self._has_host
+
+    def show(self, view: EngineView, *, is_pending: bool) -> None:
+        """Draw the engine's state."""
+        if view.shape not in self._icons:
+            self._icons[view.shape] = make_icon(view.shape)
+        self._icon.setIcon(self._icons[view.shape])
+        self._icon.setToolTip(describe_for_tooltip(view))
+        self._status.setText(view.headline)
+        self._share.setChecked(bool(view.is_share_checked))
+        self._share.setEnabled(view.can_share and not is_pending)
+        self._icon.show()
+
+    def hide(self) -> None:
+        """Take the icon away."""
+        self._look.stop()
+        self._icon.hide()
+
+    def _take_click(self, reason: QSystemTrayIcon.ActivationReason) -> None:
+        if reason in {
+            QSystemTrayIcon.ActivationReason.Trigger,
+            QSystemTrayIcon.ActivationReason.DoubleClick,
+        }:
+            self.chat_asked.emit()
+
+    def _look_for_host(self) -> None:
+        has_host = QSystemTrayIcon.isSystemTrayAvailable()
+        if has_host != self._has_host:
+            self._has_host = has_host
+            self.host_changed.emit(has_host)
