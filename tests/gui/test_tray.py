@@ -1,0 +1,82 @@
+"""The tray as a panel sees it, and what happens without a panel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fakes.desktop_display import Display
+from fakes.desktop_program import running_desktop
+from fakes.desktop_tray_host import TrayHost
+
+pytestmark = pytest.mark.display
+
+
+def test_a_panel_sees_icon_and_menu_and_its_clicks_arrive(
+    display: Display, tray_host: TrayHost, tmp_path: Path
+) -> None:
+    with running_desktop(display, tmp_path, "--fake-engine", "off") as desktop:
+        started = desktop.wait_for("started")
+        assert started["tray_host"]
+        tray_host.wait_for_item()
+        tray_host.wait_for_menu(lambda menu: "Not sharing" in menu)
+        assert [entry["label"] for entry in tray_host.menu()] == [
+            "Not sharing",
+            "Share this computer",
+            "Open chat",
+            "Quit Meadow",
+        ]
+        menu = {entry["label"]: entry for entry in tray_host.menu()}
+        assert menu["Not sharing"]["enabled"] is False
+        assert menu["Share this computer"].get("toggle-state", 0) == 0
+        icon_off = tray_host.icon_bytes()
+        assert "Not sharing" in tray_host.tooltip()
+
+        tray_host.choose("Share this computer")
+        tray_host.wait_for_menu(lambda menu: menu["Share this computer"].get("toggle-state") == 1)
+        tray_host.wait_for_menu(lambda menu: "Sharing layers 0–2 of meadow-demo" in menu)
+        assert tray_host.icon_bytes() != icon_off
+
+        assert not [event for event in desktop.events if event["event"] == "window-shown"]
+        tray_host.choose("Open chat")
+        desktop.wait_for("window-shown")
+        desktop.wait_for_control("composer-text")
+        display.press("ctrl+w")
+        desktop.wait_for("window-closed")
+        mark = desktop.place
+        tray_host.activate()
+        desktop.wait_for("window-shown", since=mark)
+
+        tray_host.choose("Quit Meadow")
+        assert desktop.end() == 0
+
+
+def test_without_a_panel_the_window_serves_and_closing_it_ends_the_program(display: Display, tmp_path: Path) -> None:
+    with running_desktop(display, tmp_path, "--fake-engine", "off") as desktop:
+        assert not desktop.wait_for("started")["tray_host"]
+        desktop.wait_for("window-shown")
+        desktop.click("share")
+        desktop.wait_for("engine", lambda event: event["shape"] == "sharing")
+        mark = desktop.place
+        desktop.click("share")
+        desktop.wait_for("engine", lambda event: event["shape"] == "off", since=mark)
+        display.press("ctrl+w")
+        assert desktop.end() == 0
+
+
+@pytest.mark.parametrize("arguments", [["--no-tray"], ["--chat"]])
+def test_the_window_can_be_asked_for(
+    display: Display, tray_host: TrayHost, tmp_path: Path, arguments: list[str]
+) -> None:
+    with running_desktop(display, tmp_path, "--fake-engine", "sharing", *arguments) as desktop:
+        desktop.wait_for("window-shown")
+        assert bool(tray_host.items) == ("--no-tray" not in arguments)
+
+
+def test_a_window_comes_when_the_panel_goes(display: Display, tray_host: TrayHost, tmp_path: Path) -> None:
+    with running_desktop(display, tmp_path, "--fake-engine", "sharing") as desktop:
+        tray_host.wait_for_item()
+        tray_host.stop_owning()
+        desktop.wait_for("tray-host", lambda event: not event["present"])
+        desktop.wait_for("window-shown")

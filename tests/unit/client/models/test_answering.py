@@ -1,0 +1,235 @@
+"""Answers come piece by piece, end for a reason, and stop when nobody reads on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from meadow_client.errors import ContextExceededError, ServerLostError, UsageError
+from meadow_client.models.answering import AnswerCutError, Answerer, End, Piece, Question
+from meadow_client.models.sampling import Sampling
+from meadow_client.session.swarm_client import Waiting
+
+CONTEXT = 32
+END_TOKEN = ord(".")
+
+
+class Letters:
+    """A tokenizer with one token for each letter."""
+
+    chat_template: str | None = None
+
+    def __call__(self, text: str) -> dict[str, list[int]]:
+        return {"input_ids": [ord(letter) for letter in text]}
+
+    def decode(self, ids: list[int], **_options: Any) -> str:
+        return "".join(chr(token) for token in ids if token != END_TOKEN)
+
+
+class FakeSession:
+    def __init__(self, max_length: int, on_waiting: Callable[[Waiting], None]) -> None:
+        self.max_length = max_length
+        self.on_waiting = on_waiting
+        self.members: list[Any] = []
+        self.is_cancelled = threading.Event()
+        self.is_closed = threading.Event()
+
+    def __enter__(self) -> FakeSession:
+        return self
+
+    def __exit__(self, *_error: Any) -> None:
+        self.is_closed.set()
+
+    def cancel(self) -> None:
+        self.is_cancelled.set()
+
+
+class FakeModel:
+    """Says `text` token by token, as Transformers' generate would; then `fails_with`, or waits to be cancelled."""
+
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self.text = "Hello."
+        self.fails_with: Exception | None = None
+        self.waits_for: Waiting | None = None
+        self.is_endless = False
+        self.sessions: list[FakeSession] = []
+        self.generation_config = SimpleNamespace(eos_token_id=END_TOKEN, do_sample=False)
+        self.remote = SimpleNamespace(inference_session=self._open)
+        self.asked: dict[str, Any] = {}
+
+    def _open(self, max_length: int, on_waiting: Callable[[Waiting], None]) -> FakeSession:
+        self.sessions.append(FakeSession(max_length, on_waiting))
+        return self.sessions[-1]
+
+    def generate(self, ids: torch.Tensor, *, session: FakeSession, streamer: Any, **asked: Any) -> torch.Tensor:
+        self.asked = asked
+        if self.waits_for is not None:
+            session.on_waiting(self.waits_for)
+        streamer.put(ids)
+        for letter in self.text[: asked["max_new_tokens"]]:
+            token = torch.tensor([ord(letter)])
+            ids = torch.cat([ids, token[None]], dim=1)
+            streamer.put(token)
+            if bool(asked["stopping_criteria"](ids, None).all()):
+                break
+        streamer.end()
+        if self.fails_with is not None:
+            raise self.fails_with
+        if self.is_endless:
+            session.is_cancelled.wait()
+            raise CancelledError
+        return ids
+
+
+async def ask_on(events: Any) -> None:
+    async for _ in events:
+        pass
+
+
+@pytest.fixture
+def model() -> FakeModel:
+    return FakeModel()
+
+
+@pytest.fixture
+def tokenizer() -> Letters:
+    return Letters()
+
+
+@pytest.fixture
+def answerer(model: FakeModel, tokenizer: Letters) -> Iterator[Answerer]:
+    description: Any = SimpleNamespace(name="demo", context_length=CONTEXT)
+    found = Answerer(description, model, tokenizer)
+    yield found
+    found.close()
+
+
+async def ask(answerer: Answerer, **question: Any) -> tuple[str, End]:
+    text = ""
+    async for event in answerer.answer(Question(**{"ids": [1, 2, 3], **question})):
+        if isinstance(event, Piece):
+            text += event.text
+        elif isinstance(event, End):
+            return text, event
+    raise AssertionError("an answer ended without its end")
+
+
+async def test_an_answer_that_ends_by_itself_says_stop(answerer: Answerer) -> None:
+    text, end = await ask(answerer)
+    assert text == "Hello"
+    assert (end.finish_reason, end.prompt_tokens, end.completion_tokens) == ("stop", 3, 6)
+
+
+async def test_an_answer_that_fills_its_room_says_length(answerer: Answerer) -> None:
+    text, end = await ask(answerer, max_new_tokens=4)
+    assert (text, end.finish_reason, end.completion_tokens) == ("Hell", "length", 4)
+
+
+async def test_an_answer_whose_last_token_ends_it_says_stop(answerer: Answerer) -> None:
+    assert (await ask(answerer, max_new_tokens=6))[1].finish_reason == "stop"
+
+
+async def test_an_answer_stops_before_a_stop_string(answerer: Answerer) -> None:
+    text, end = await ask(answerer, stops=["ll"], max_new_tokens=4)
+    assert (text, end.finish_reason, end.completion_tokens) == ("He", "stop", 4)
+
+
+async def test_what_only_began_like_a_stop_string_is_said(answerer: Answerer) -> None:
+    assert (await ask(answerer, stops=["lox"]))[0] == "Hello"
+
+
+async def test_an_answer_has_as_much_room_as_the_context_leaves(answerer: Answerer, model: FakeModel) -> None:
+    await ask(answerer)
+    assert (model.asked["max_new_tokens"], model.sessions[0].max_length) == (CONTEXT - 3, CONTEXT)
+    await ask(answerer, max_new_tokens=5)
+    assert (model.asked["max_new_tokens"], model.sessions[1].max_length) == (5, 8)
+
+
+@pytest.mark.parametrize(("tokens", "wanted"), [(CONTEXT, None), (CONTEXT + 1, None), (30, 3), (CONTEXT, 1)])
+async def test_what_does_not_fit_is_refused(answerer: Answerer, tokens: int, wanted: int | None) -> None:
+    with pytest.raises(ContextExceededError) as caught:
+        await ask(answerer, ids=[1] * tokens, max_new_tokens=wanted)
+    assert caught.value.limit == CONTEXT
+
+
+async def test_the_context_can_be_filled_to_its_last_token(answerer: Answerer) -> None:
+    _, end = await ask(answerer, ids=[1] * (CONTEXT - 1))
+    assert end.completion_tokens == 1
+
+
+async def test_how_to_draw_tokens_is_passed_on(answerer: Answerer, model: FakeModel) -> None:
+    await ask(answerer)
+    assert len(model.asked["logits_processor"]) == 0
+    await ask(answerer, sampling=Sampling(0.5, 0.9, 7))
+    assert len(model.asked["logits_processor"]) == 3
+    assert model.asked["do_sample"] is False
+
+
+async def test_waiting_for_layers_is_told_before_the_answer(answerer: Answerer, model: FakeModel) -> None:
+    model.waits_for = Waiting("demo", [(0, 3)], 15.0)
+    events = [event async for event in answerer.answer(Question([1]))]
+    assert events[0] == model.waits_for
+    assert isinstance(events[-1], End)
+
+
+async def test_what_was_said_before_a_failure_stands(answerer: Answerer, model: FakeModel) -> None:
+    model.fails_with = ServerLostError("12D3KooWlost", 0, 3)
+    events = answerer.answer(Question([1]))
+    assert [await anext(events) for _ in "Hello"] == [Piece(letter) for letter in "Hello"]
+    with pytest.raises(ServerLostError):
+        await anext(events)
+    assert model.sessions[0].is_closed.is_set()
+
+
+async def test_an_answer_that_nobody_reads_on_is_stopped(answerer: Answerer, model: FakeModel) -> None:
+    model.is_endless = True
+    events = answerer.answer(Question([1]))
+    assert await anext(events) == Piece("H")
+    await events.aclose()  # type: ignore[attr-defined]
+    assert await asyncio.to_thread(model.sessions[0].is_closed.wait, 10)
+
+
+async def test_answers_side_by_side_have_sessions_of_their_own(answerer: Answerer, model: FakeModel) -> None:
+    answers = await asyncio.gather(*(ask(answerer) for _ in range(5)))
+    assert [text for text, _ in answers] == ["Hello"] * 5
+    assert len(model.sessions) == 5
+
+
+async def test_closing_stops_all_answers(answerer: Answerer, model: FakeModel) -> None:
+    model.is_endless = True
+    events = answerer.answer(Question([1]))
+    await anext(events)
+    answerer.close()
+    assert await asyncio.to_thread(model.sessions[0].is_closed.wait, 10)
+    with pytest.raises(AnswerCutError):
+        await ask_on(events)
+
+
+def test_a_conversation_without_a_template_is_written_in_turns(answerer: Answerer) -> None:
+    ids = answerer.chat_ids([{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}])
+    assert "".join(map(chr, ids)) == "System: Be kind.\nUser: Hi\nAssistant:"
+
+
+def test_a_conversation_that_the_template_refuses_is_wrong_usage(answerer: Answerer, tokenizer: Any) -> None:
+    def refuse(*_asked: Any, **_options: Any) -> None:
+        raise ValueError("roles must alternate")
+
+    tokenizer.chat_template = "…"
+    tokenizer.apply_chat_template = refuse
+    with pytest.raises(UsageError, match="roles must alternate"):
+        answerer.chat_ids([{"role": "user", "content": "Hi"}])
+
+
+def test_the_models_own_sampling_is_what_its_files_say(answerer: Answerer, model: FakeModel) -> None:
+    assert answerer.default_sampling() == Sampling()
+    model.generation_config = SimpleNamespace(do_sample=True, temperature=0.7, top_p=None)
+    assert answerer.default_sampling() == Sampling(0.7, 1.0)

@@ -1,0 +1,247 @@
+"""A session says to its servers what they cannot know by themselves, and keeps count of its tokens."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import CancelledError
+from typing import Any
+
+import pytest
+import torch
+
+from meadow_client.errors import (
+    ContextExceededError,
+    ServerLostError,
+    ServerRefusedError,
+    SessionClosedError,
+    UsageError,
+)
+from meadow_client.session.cache import RemoteCache
+from meadow_client.session.inference import InferenceSession
+
+
+def open_session(client: Any, max_length: int = 64) -> InferenceSession:
+    return InferenceSession(client, 0, 6, max_length)
+
+
+def hidden(batch: int = 1, tokens: int = 1) -> torch.Tensor:
+    return torch.randn(batch, tokens, 4)
+
+
+def test_a_step_gives_what_the_chain_computed_and_moves_on(client: Any) -> None:
+    with open_session(client) as session:
+        entering = hidden(tokens=3)
+        assert torch.equal(session.step(entering), entering * 2)
+        assert session.position == 3
+        session.step(hidden())
+        assert session.position == 4
+    assert [position for position, _ in client.chain.steps] == [0, 3]
+
+
+def test_the_chain_is_opened_by_the_first_step_for_its_batch(client: Any) -> None:
+    with open_session(client, max_length=32) as session:
+        assert client.opened == []
+        assert session.members == []
+        session.step(hidden(batch=2))
+        session.step(hidden(batch=2))
+        assert session.members == client.chain.members
+    assert client.opened == [("session", 0, 6, 2, 32, None)]
+
+
+def test_only_hidden_states_are_sent_where_servers_can_assume_the_rest(client: Any) -> None:
+    with open_session(client) as session:
+        session.step(hidden(2, 3), torch.arange(3).expand(2, 3), torch.ones(2, 3))
+        session.step(hidden(2, 1), torch.tensor([[3]]), torch.ones(2, 4, dtype=torch.int64))
+    assert [set(tensors) for _, tensors in client.chain.steps] == [{"hidden"}, {"hidden"}]
+
+
+def test_positions_and_padding_that_servers_cannot_assume_are_sent(client: Any) -> None:
+    with open_session(client) as session:
+        session.step(hidden(2, 3), torch.tensor([[0, 1, 2], [0, 0, 1]]), torch.tensor([[1, 1, 1], [0, 1, 1]]))
+        session.step(hidden(2, 1), torch.tensor([[3], [2]]), torch.tensor([[1, 1, 1, 1], [0, 1, 1, 1]]))
+    first, second = (tensors for _, tensors in client.chain.steps)
+    assert first["position_ids"].tolist() == [[0, 1, 2], [0, 0, 1]]
+    assert first["attention_mask"].tolist() == [[True, True, True], [False, True, True]]
+    assert second["position_ids"].dtype == torch.int64
+    assert second["attention_mask"].shape == (2, 4)
+
+
+def test_positions_for_all_sequences_together_are_sent_for_each(client: Any) -> None:
+    with open_session(client) as session:
+        session.step(hidden(2, 2), torch.tensor([[5, 6]]))
+    assert client.chain.steps[0][1]["position_ids"].tolist() == [[5, 6], [5, 6]]
+
+
+def test_a_mask_that_does_not_cover_all_tokens_is_refused(client: Any) -> None:
+    with open_session(client) as session:
+        session.step(hidden(1, 3))
+        with pytest.raises(UsageError, match="cover all tokens"):
+            session.step(hidden(), None, torch.tensor([[0]]))
+
+
+def test_a_long_prompt_travels_in_chunks_with_the_parts_that_belong_to_them(client: Any) -> None:
+    client.chain.max_step_tokens = 8
+    mask = torch.ones(2, 10)
+    mask[1, 0] = 0
+    positions = torch.arange(100, 110).expand(2, 10)
+    entering = hidden(2, 10)
+    with open_session(client) as session:
+        output = session.step(entering, positions, mask)
+        assert session.position == 10
+    assert torch.equal(output, entering * 2)
+    assert [position for position, _ in client.chain.steps] == [0, 4, 8]
+    for position, tensors in client.chain.steps:
+        last = min(position + 4, 10)
+        assert torch.equal(tensors["hidden"], entering[:, position:last])
+        assert torch.equal(tensors["position_ids"], positions[:, position:last])
+        assert torch.equal(tensors["attention_mask"], mask.bool()[:, :last])
+
+
+def test_a_chunk_of_a_later_step_has_the_mask_of_all_tokens_so_far(client: Any) -> None:
+    client.chain.max_step_tokens = 2
+    mask = torch.ones(1, 8)
+    mask[0, 0] = 0
+    with open_session(client) as session:
+        session.step(hidden(1, 5), None, mask[:, :5])
+        client.chain.steps.clear()
+        session.step(hidden(1, 3), None, mask)
+    assert [(p, t["attention_mask"].shape[1]) for p, t in client.chain.steps] == [(5, 7), (7, 8)]
+
+
+def test_a_batch_larger_than_one_step_may_be_still_moves_token_by_token(client: Any) -> None:
+    client.chain.max_step_tokens = 2
+    with open_session(client) as session:
+        session.step(hidden(batch=3, tokens=2))
+    assert [position for position, _ in client.chain.steps] == [0, 1]
+
+
+def test_a_beam_order_is_sent_once_with_the_next_step(client: Any) -> None:
+    client.chain.max_step_tokens = 3
+    with open_session(client) as session:
+        session.step(hidden(3, 1))
+        session.reorder(torch.tensor([2, 0, 1]))
+        session.step(hidden(3, 2))
+        session.step(hidden(3, 1))
+    orders = [tensors["beam_idx"].tolist() if "beam_idx" in tensors else None for _, tensors in client.chain.steps]
+    assert orders == [None, [2, 0, 1], None, None]
+
+
+def test_two_beam_orders_before_a_step_are_taken_one_after_the_other(client: Any) -> None:
+    rows = torch.tensor([10, 11, 12])
+    first, second = torch.tensor([2, 0, 1]), torch.tensor([1, 1, 0])
+    with open_session(client) as session:
+        session.step(hidden(3, 1))
+        session.tokens = rows[:, None]
+        session.reorder(first)
+        session.reorder(second)
+        assert session.tokens[:, 0].tolist() == rows[first][second].tolist()
+        session.step(hidden(3, 1))
+    assert rows[client.chain.steps[1][1]["beam_idx"]].tolist() == rows[first][second].tolist()
+
+
+def test_a_session_goes_back_and_never_forward(client: Any) -> None:
+    with open_session(client) as session:
+        session.step(hidden(tokens=5))
+        session.tokens = torch.arange(5)[None]
+        session.position = 2
+        assert session.position == 2
+        assert session.tokens.tolist() == [[0, 1]]
+        for wrong in (3, -1):
+            with pytest.raises(UsageError, match="only back"):
+                session.position = wrong
+        session.step(hidden())
+    assert [position for position, _ in client.chain.steps] == [0, 2]
+
+
+def test_a_session_has_room_for_as_many_tokens_as_it_was_opened_for(client: Any) -> None:
+    with open_session(client, max_length=4) as session:
+        session.step(hidden(tokens=3))
+        with pytest.raises(ContextExceededError) as caught:
+            session.step(hidden(tokens=2))
+        assert (caught.value.tokens, caught.value.limit) == (5, 4)
+        session.step(hidden())
+        assert session.position == 4
+
+
+def test_a_session_without_room_for_a_token_cannot_be_opened(client: Any) -> None:
+    with pytest.raises(UsageError):
+        open_session(client, max_length=0)
+
+
+@pytest.mark.parametrize("kind", [ServerLostError, ServerRefusedError])
+def test_a_failed_server_is_avoided_and_the_session_is_over(client: Any, kind: Any) -> None:
+    client.chain.fails_with = kind("12D3KooWlost", 0, 6, "reason")
+    session = open_session(client)
+    with pytest.raises(kind):
+        session.step(hidden())
+    assert client.banned == ["12D3KooWlost"]
+    assert client.chain.is_closed
+    with pytest.raises(SessionClosedError):
+        session.step(hidden())
+
+
+def test_a_closed_session_gives_its_chain_back_and_takes_no_steps(client: Any) -> None:
+    session = open_session(client)
+    with session:
+        session.step(hidden())
+    assert client.chain.is_closed
+    session.close()
+    with pytest.raises(SessionClosedError):
+        session.step(hidden())
+
+
+def test_a_session_that_never_stepped_closes_quietly(client: Any) -> None:
+    open_session(client).close()
+    assert client.opened == []
+
+
+def test_a_step_under_way_is_cancelled_from_another_thread(client: Any) -> None:
+    client.chain.blocks = True
+    session = open_session(client)
+    ended: list[BaseException] = []
+
+    def step() -> None:
+        try:
+            session.step(hidden())
+        except CancelledError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=step)
+    thread.start()
+    while not client.chain.steps:
+        thread.join(0.001)
+    session.cancel()
+    thread.join(10)
+    assert len(ended) == 1
+    assert client.chain.is_closed
+
+
+def test_the_servers_time_for_the_latest_step_can_be_asked_for(client: Any) -> None:
+    with open_session(client) as session:
+        assert session.compute_s == 0.0
+        session.step(hidden())
+        assert session.compute_s == 0.25
+
+
+def test_transformers_sees_the_session_as_a_cache(client: Any) -> None:
+    with open_session(client) as session:
+        cache = RemoteCache(session)
+        assert cache.get_seq_length() == 0
+        session.step(hidden(2, 5))
+        assert cache.get_seq_length() == 5
+        cache.crop(3)
+        assert session.position == 3
+        cache.crop(-1)
+        assert session.position == 2
+        cache.crop(9)
+        assert session.position == 2
+        cache.reorder_cache(torch.tensor([1, 0]))
+        session.step(hidden(2, 1))
+        assert client.chain.steps[-1][1]["beam_idx"].tolist() == [1, 0]
+        cache.reset()
+        assert session.position == 0
+
+
+def test_a_remote_cache_takes_no_keys(client: Any) -> None:
+    with open_session(client) as session, pytest.raises(RuntimeError, match="no keys"):
+        RemoteCache(session).update(torch.zeros(1), torch.zeros(1), 0)

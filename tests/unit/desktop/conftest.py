@@ -1,0 +1,52 @@
+"""One QApplication without a screen, engines that are fakes, and no patience with Qt's warnings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from fakes.desktop_qt import no_complaints, settle
+from meadow_desktop.fake_engine import FakeEngine
+from meadow_desktop.windows.theme import LIGHT, apply_theme
+from meadow_engine.api.places import Places, find_places
+
+
+@pytest.fixture(scope="session")
+def application() -> QApplication:
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    existing = QApplication.instance()
+    application = existing if isinstance(existing, QApplication) else QApplication(["meadow-tests"])
+    application.setQuitOnLastWindowClosed(False)
+    apply_theme(application, LIGHT)
+    return application
+
+
+@pytest.fixture(autouse=True)
+def _qt_is_content(application: QApplication) -> Iterator[None]:
+    with no_complaints():
+        yield
+        settle()
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return find_places(tmp_path)
+
+
+@pytest.fixture
+def start_engine(places: Places) -> Iterator[Callable[..., FakeEngine]]:
+    engines: list[FakeEngine] = []
+
+    def start(state: str = "sharing", piece_s: float = 0.005) -> FakeEngine:
+        engine = FakeEngine(places, state, piece_s)
+        engine.start()
+        engines.append(engine)
+        return engine
+
+    yield start
+    for engine in engines:
+        engine.stop()

@@ -1,0 +1,246 @@
+"""The control API tells the engine's state, changes it, and says what went wrong as a `Problem`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from fakes.clock import FakeClock
+from meadow_client.errors import MeadowError, ModelUnusableError, UsageError
+from meadow_engine.api.errors import Problem
+from meadow_engine.api.events import KEEPALIVE_S, STATUS_EVENT
+from meadow_engine.api.status import EngineStatus, ModelStatus
+from meadow_engine.control import app as app_module
+from meadow_engine.control.app import create_app
+
+KEY = "key-of-the-tests"
+STATUS = EngineStatus(
+    version="0.1",
+    pid=7,
+    peer="12D3KooWself",
+    name="computer",
+    address=[],
+    uptime_s=12.5,
+    device="cpu",
+    sharing="off",
+    model="demo",
+    base_url="http://127.0.0.1:4711/v1",
+)
+MODEL = ModelStatus(id="demo", num_layers=2, coverage=[1, 0], servers=1, context_length=512, is_complete=False)
+
+
+@dataclass
+class FakeEngine:
+    now: EngineStatus = field(default_factory=lambda: STATUS)
+    fails_with: Exception | None = None
+    wanted: list[bool] = field(default_factory=list)
+
+    def status(self) -> EngineStatus:
+        return self.now
+
+    async def models(self) -> list[ModelStatus]:
+        return [MODEL]
+
+    async def set_sharing(self, enabled: bool) -> EngineStatus:
+        if self.fails_with is not None:
+            raise self.fails_with
+        self.wanted.append(enabled)
+        self.now = self.now.model_copy(update={"sharing": "starting" if enabled else "off"})
+        return self.now
+
+    async def answerer(self) -> Any:
+        raise ModelUnusableError("demo has no tokenizer, so it cannot chat")
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+async def http(engine: FakeEngine) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(create_app(engine, KEY), raise_app_exceptions=False)
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:4711", headers=headers) as client:
+        yield client
+
+
+def problem_of(reply: httpx.Response) -> Problem:
+    return Problem.model_validate_json(reply.content)
+
+
+async def test_the_status_is_the_engines(http: httpx.AsyncClient) -> None:
+    reply = await http.get("/api/status")
+    assert reply.status_code == 200
+    assert EngineStatus.model_validate_json(reply.content) == STATUS
+
+
+async def test_the_models_are_listed(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/api/models")).json() == [MODEL.model_dump()]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_sharing_is_switched(http: httpx.AsyncClient, engine: FakeEngine, enabled: bool) -> None:
+    reply = await http.post("/api/sharing", json={"enabled": enabled})
+    assert reply.status_code == 200
+    assert engine.wanted == [enabled]
+    assert EngineStatus.model_validate_json(reply.content) == engine.now
+
+
+@pytest.mark.parametrize("path", ["/api/status", "/api/models", "/api/events", "/api/openapi.json", "/v1/models"])
+async def test_nothing_is_told_without_the_key(http: httpx.AsyncClient, path: str) -> None:
+    assert (await http.get(path, headers={"Authorization": "Bearer wrong"})).status_code == 401
+
+
+async def test_a_web_page_cannot_switch_sharing_on(http: httpx.AsyncClient, engine: FakeEngine) -> None:
+    reply = await http.post("/api/sharing", json={"enabled": True}, headers={"Origin": "https://example.org"})
+    assert (reply.status_code, engine.wanted) == (403, [])
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"enabled": "perhaps"}', b'{"enabled": true, "more": 1}'])
+async def test_a_command_that_cannot_be_meant_is_a_problem(
+    http: httpx.AsyncClient, engine: FakeEngine, body: bytes
+) -> None:
+    reply = await http.post("/api/sharing", content=body, headers={"Content-Type": "application/json"})
+    assert (reply.status_code, problem_of(reply).code) == (400, "invalid-request")
+    assert engine.wanted == []
+
+
+async def test_a_command_that_is_no_text_is_a_problem(http: httpx.AsyncClient) -> None:
+    reply = await http.post("/api/sharing", content=b"\xff", headers={"Content-Type": "application/json"})
+    assert reply.status_code == 400
+    assert problem_of(reply).message
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "advice"),
+    [
+        (UsageError("No", "Do that."), 400, "usage", "Do that."),
+        (MeadowError("Something failed", "Do this."), 500, "failed", "Do this."),
+        (PermissionError(13, "Permission denied"), 500, "failed", "Check the disk and its permissions."),
+        (RuntimeError("a defect of ours"), 500, "failed", "The log says more; please report it."),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_a_failure_is_a_problem(
+    http: httpx.AsyncClient, engine: FakeEngine, error: Exception, status: int, code: str, advice: str
+) -> None:
+    engine.fails_with = error
+    reply = await http.post("/api/sharing", json={"enabled": True})
+    found = problem_of(reply)
+    assert (reply.status_code, found.code, found.advice) == (status, code, advice)
+    assert found.message.endswith(".")
+    assert "defect" not in reply.text
+
+
+async def test_a_path_that_is_not_there_is_a_problem(http: httpx.AsyncClient) -> None:
+    reply = await http.get("/api/nothing")
+    assert (reply.status_code, problem_of(reply).code) == (404, "not-found")
+    assert (await http.get("/api/sharing")).status_code == 405
+
+
+async def test_failures_of_the_chat_server_keep_openais_form(http: httpx.AsyncClient) -> None:
+    reply = await http.get("/v1/models")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "model-unusable")
+    assert (await http.get("/v1/nothing")).json()["error"]["code"] == "not_found"
+
+
+async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
+    described = (await http.get("/api/openapi.json")).json()
+    assert {"/api/status", "/api/models", "/api/sharing", "/api/events"} <= set(described["paths"])
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        assert (await http.get(path)).status_code == 404
+
+
+class Events:
+    """The status events of an engine whose time the test moves."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._stream = app_module._status_events(engine)
+
+    async def next(self) -> EngineStatus:
+        text = await anext(self._stream)
+        assert text.startswith(f"event: {STATUS_EVENT}\ndata: ")
+        assert text.endswith("\n\n")
+        assert text.count("\n") == 3
+        return EngineStatus.model_validate(json.loads(text.split("data: ", 1)[1]))
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    clock = FakeClock()
+    clock.rule(monkeypatch, app_module)
+    return clock
+
+
+@pytest.fixture
+async def events(engine: FakeEngine, clock: FakeClock) -> AsyncIterator[Events]:
+    found = Events(engine)
+    yield found
+    await found.aclose()
+
+
+async def test_the_first_event_is_the_status_now(events: Events, clock: FakeClock) -> None:
+    assert await events.next() == STATUS
+    assert clock.slept == []
+
+
+async def test_a_change_is_told_within_a_quarter_of_a_second(
+    events: Events, engine: FakeEngine, clock: FakeClock
+) -> None:
+    await events.next()
+    began = clock.now
+    engine.now = STATUS.model_copy(update={"sharing": "sharing"})
+    assert (await events.next()).sharing == "sharing"
+    assert clock.now - began <= 0.25
+
+
+async def test_without_a_change_there_is_a_sign_of_life_only(
+    events: Events, engine: FakeEngine, clock: FakeClock
+) -> None:
+    await events.next()
+    began = clock.now
+    engine.now = STATUS.model_copy(update={"uptime_s": 99.0})
+    assert (await events.next()).uptime_s == 99.0
+    assert clock.now - began == pytest.approx(KEEPALIVE_S)
+
+
+async def test_events_are_a_stream_of_server_sent_events(engine: FakeEngine) -> None:
+    """httpx's transport waits for a reply's end, so here the app is called by hand."""
+    app = create_app(engine, KEY)
+    sent: asyncio.Queue[Any] = asyncio.Queue()
+    headers = [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {KEY}".encode())]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "path": "/api/events",
+        "query_string": b"",
+        "headers": headers,
+    }
+    asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
+    gone = asyncio.Event()
+
+    async def receive() -> Any:
+        if (request := next(asked, None)) is not None:
+            return request
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(app(scope, receive, sent.put))  # type: ignore[arg-type]
+        start, first = await sent.get(), await sent.get()
+        gone.set()
+    assert start["status"] == 200
+    assert dict(start["headers"])[b"content-type"].startswith(b"text/event-stream")
+    assert first["body"].startswith(b"event: status\ndata: {")
