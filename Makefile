@@ -1,9 +1,11 @@
 # make demo   a swarm of several engines on this computer with the bundled model, and a chat on top
 # make test   everything CI runs
 # make lint   the checks that need no tests
-# make bench  measure against local Transformers
+# make bench  measure against local Transformers, also over emulated networks when root; writes docs/benchmarks.md
+#             (a try-out: make bench ARGS=--quick DOCUMENT=/tmp/benchmarks.md)
 .PHONY: demo test lint bench setup setup-test
 ARGS ?=
+DOCUMENT ?= docs/benchmarks.md
 BIN := .venv/bin
 
 demo: setup
@@ -19,10 +21,11 @@ lint: setup-test
 	@$(BIN)/lint-imports --no-cache
 
 bench: setup
-	@d=$$(mktemp -d) && trap 'rm -rf "$$d"' EXIT && \
-	$(BIN)/meadow bench make-model "$$d/llama-12x1024" && \
-	$(BIN)/meadow bench decode "$$d/llama-12x1024" && \
-	$(BIN)/meadow bench decode demo
+	@rm -rf build/bench; failed=0; \
+	$(BIN)/python -m meadow_engine.bench.series build/bench $(ARGS) || failed=1; \
+	PYTHONPATH=tests $(BIN)/python -m chaos.bench_networks build/bench $(ARGS) || failed=1; \
+	$(BIN)/python -m meadow_engine.bench.document build/bench $(DOCUMENT) || failed=1; \
+	rm -rf build/bench/models; exit $$failed
 
 setup:
 	@installer/checkout/setup.sh run

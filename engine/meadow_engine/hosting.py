@@ -18,11 +18,13 @@ from meadow_client.errors import LayersOutOfRangeError
 from meadow_client.models.description import ModelDescription
 from meadow_client.routing.chains import Offer, coverage
 from meadow_client.swarm.directory import RENEW_S, Announcement
-from meadow_client.swarm.node import SwarmNode
+from meadow_client.swarm.node import Stream, SwarmNode
 from meadow_client.wire.messages import PROTOCOL
 from meadow_engine.placement.choose import choose_span
-from meadow_engine.runtime.caches import CacheBudget
-from meadow_engine.runtime.device import ComputeThread, free_bytes
+from meadow_engine.runtime.batcher import Batcher
+from meadow_engine.runtime.caches import PAGE_TOKENS
+from meadow_engine.runtime.device import ComputeThread, choose_device, free_bytes
+from meadow_engine.runtime.pool import PagePool, PoolLimits
 from meadow_engine.runtime.span import LoadOptions, OutOfMemoryError, Span, layer_bytes
 from meadow_engine.serving.span_server import ServingCounts, SpanServer
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 # Of the memory that is free: how much weights may take, and how much of what is left sessions may.
 _WEIGHTS_SHARE = 0.7
 _CACHES_SHARE = 0.6
+# Of the host's free memory: how much the caches of idle sessions may take that were moved there.
+_HOST_SHARE = 0.2
 _WITHDRAW_S = 3.0
 
 log = logging.getLogger(__name__)
@@ -73,8 +77,12 @@ async def hosting(
         span = loaded.value
         token_s = (await compute.run(span.time_step)).value
         log.info("Layers %d:%d are loaded in %.1f s", start, end, loaded.compute_s)
-        budget = CacheBudget(int(free_bytes(device) * _CACHES_SHARE), span.bytes_per_token)
-        server = SpanServer(description.fingerprint, span, compute, budget)
+        pool = PagePool(_pool_limits(span))
+
+        async def connect(peer: str) -> Stream:
+            return await node.open(peer, PROTOCOL)
+
+        server = SpanServer(description.fingerprint, span, Batcher(compute), pool, connect)
         await node.serve(PROTOCOL, server.serve)
         announcement = _announcement(description, span, options.public_name, token_s)
         try:
@@ -91,6 +99,14 @@ async def hosting(
             await node.stop_serving(PROTOCOL)
     finally:
         compute.close()
+
+
+def _pool_limits(span: Span) -> PoolLimits:
+    page_bytes = max(1, span.bytes_per_token) * PAGE_TOKENS
+    return PoolLimits(
+        pages=max(1, int(free_bytes(span.device) * _CACHES_SHARE) // page_bytes),
+        host_pages=int(free_bytes(choose_device("cpu")) * _HOST_SHARE) // page_bytes,
+    )
 
 
 def check_layers(layers: tuple[int, int], num_layers: int) -> tuple[int, int]:

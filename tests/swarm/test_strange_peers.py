@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator
+from secrets import token_hex
 
 import pytest
 
@@ -13,7 +14,7 @@ from meadow_client.identity import new_identity
 from meadow_client.models.description import describe
 from meadow_client.swarm.node import Stream, SwarmNode
 from meadow_client.wire import frames
-from meadow_client.wire.messages import PROTOCOL, VERSION, Failure, Open, Opened, Step, TensorHeader
+from meadow_client.wire.messages import PROTOCOL, VERSION, Failure, Join, Open, Opened, Step, TensorHeader
 
 STRANGE = {
     "noise": b"\x00" * 64,
@@ -32,7 +33,7 @@ async def node(demo_swarm: Swarm) -> AsyncIterator[SwarmNode]:
 
 async def opened(node: SwarmNode, swarm: Swarm) -> Stream:
     stream = await node.open(swarm.engines[0].ready["peer"], PROTOCOL)
-    opening = Open(VERSION, "session", describe(str(swarm.model)).fingerprint, 0, 3, 1, 64)
+    opening = Open(VERSION, "session", describe(str(swarm.model)).fingerprint, 0, 3, 1, 64, token_hex(16))
     stream.writer.writelines(frames.encode(opening))
     reply, _ = await frames.read(stream.reader, frames.reply_decoder, lambda _: None, 0)
     assert isinstance(reply, Opened)
@@ -98,12 +99,36 @@ async def test_a_step_with_another_width(node: SwarmNode, demo_swarm: Swarm) -> 
 async def test_layers_and_models_that_are_not_here(node: SwarmNode, demo_swarm: Swarm) -> None:
     fingerprint = describe(str(demo_swarm.model)).fingerprint
     for opening, code in [
-        (Open(VERSION, "session", fingerprint, 3, 5, 1, 64), "layers-not-here"),
-        (Open(VERSION, "session", "another", 0, 3, 1, 64), "other-model"),
-        (Open(VERSION + 1, "session", fingerprint, 0, 3, 1, 64), "other-version"),
+        (Open(VERSION, "session", fingerprint, 3, 5, 1, 64, token_hex(16)), "layers-not-here"),
+        (Open(VERSION, "session", "another", 0, 3, 1, 64, token_hex(16)), "other-model"),
+        (Open(VERSION + 1, "session", fingerprint, 0, 3, 1, 64, token_hex(16)), "other-version"),
     ]:
         stream = await node.open(demo_swarm.engines[0].ready["peer"], PROTOCOL)
         stream.writer.writelines(frames.encode(opening))
         reply, _ = await frames.read(stream.reader, frames.reply_decoder, lambda _: None, 0)
         assert reply == Failure(code)
         await stream.aclose()
+
+
+async def test_a_session_that_is_not_here_cannot_be_joined(node: SwarmNode, demo_swarm: Swarm) -> None:
+    for version, code in [(VERSION, "no-such-session"), (VERSION + 1, "other-version")]:
+        stream = await node.open(demo_swarm.engines[0].ready["peer"], PROTOCOL)
+        stream.writer.writelines(frames.encode(Join(version, token_hex(16))))
+        reply, _ = await frames.read(stream.reader, frames.reply_decoder, lambda _: None, 0)
+        assert reply == Failure(code)
+        await assert_closed(stream)
+    await assert_serves(node, demo_swarm)
+
+
+async def test_a_session_does_not_name_itself_as_somebody_elses(node: SwarmNode, demo_swarm: Swarm) -> None:
+    fingerprint, session = describe(str(demo_swarm.model)).fingerprint, token_hex(16)
+    streams = [await node.open(demo_swarm.engines[0].ready["peer"], PROTOCOL) for _ in range(2)]
+    replies = []
+    for stream in streams:
+        stream.writer.writelines(frames.encode(Open(VERSION, "session", fingerprint, 0, 3, 1, 64, session)))
+        replies.append((await frames.read(stream.reader, frames.reply_decoder, lambda _: None, 0))[0])
+    assert isinstance(replies[0], Opened)
+    assert replies[1] == Failure("session-taken")
+    for stream in streams:
+        await stream.aclose()
+    await assert_serves(node, demo_swarm)

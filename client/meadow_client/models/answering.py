@@ -2,6 +2,9 @@
 
 One worker thread for each answer under way; the distributed model is shared, every answer has its own session.
 Ending the iteration early (the reader went away) stops the generation within one step.
+
+A step may give several tokens: the next ones are guessed, from the text (`lookup.py`) or by a small draft model on this
+computer, and the swarm computes them all in one trip. The text is the same with and without.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from transformers.generation.streamers import BaseStreamer
 from meadow_client.errors import ContextExceededError, MeadowError, ModelUnusableError, SessionClosedError, UsageError
 from meadow_client.models.auto import AutoDistributedModelForCausalLM
 from meadow_client.models.description import ModelDescription
+from meadow_client.models.draft import DraftModel
+from meadow_client.models.lookup import can_forget
 from meadow_client.models.sampling import Sampling, processors
 from meadow_client.models.text import PieceDecoder, StopStrings
 from meadow_client.session.chain import Member
@@ -29,6 +34,7 @@ from meadow_client.session.inference import InferenceSession
 from meadow_client.session.swarm_client import SwarmClient, Waiting
 
 _MAX_ANSWERS = 16
+_LONGEST_GUESS = 10  # tokens
 
 
 class AnswerCutError(MeadowError):
@@ -41,12 +47,16 @@ class AnswerCutError(MeadowError):
 
 @dataclass(frozen=True)
 class Question:
-    """What to continue: token ids, and how. `max_new_tokens` None means as much as the context holds."""
+    """What to continue: token ids, and how. `max_new_tokens` None means as much as the context holds.
+
+    Without `lookup` the next tokens are not guessed from the text; a draft model guesses nevertheless.
+    """
 
     ids: Sequence[int]
     max_new_tokens: int | None = None
     sampling: Sampling | None = None
     stops: Sequence[str] = ()
+    lookup: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,19 +84,28 @@ AnswerEvent = Piece | Waiting | End
 class Answerer:
     """A distributed model with its tokenizer, ready to answer."""
 
-    def __init__(self, description: ModelDescription, model: Any, tokenizer: Any) -> None:
+    def __init__(
+        self, description: ModelDescription, model: Any, tokenizer: Any, draft: DraftModel | None = None
+    ) -> None:
         self.description = description
         self._model = model
         self._tokenizer = tokenizer
+        self._draft = draft
+        self._can_guess = can_forget(model, description.text_config)
         self._threads = ThreadPoolExecutor(_MAX_ANSWERS, thread_name_prefix="meadow-answer")
         self._sessions: set[InferenceSession] = set()
 
     @classmethod
-    def load(cls, description: ModelDescription, client: SwarmClient, dtype: str = "auto") -> Answerer:
+    def load(
+        cls, description: ModelDescription, client: SwarmClient, dtype: str = "auto", draft: str | None = None
+    ) -> Answerer:
         """Load tokenizer, embeddings and head. Takes a while; call it in a worker thread.
 
+        Args:
+            draft: a folder or the name of a small model with the same tokens, which is loaded whole.
+
         Raises:
-            ModelUnusableError: there is no tokenizer, or the weights cannot be read.
+            ModelUnusableError: there is no tokenizer, the weights cannot be read, or the draft model does not fit.
         """
         try:
             tokenizer = AutoTokenizer.from_pretrained(description.source)
@@ -99,7 +118,15 @@ class Answerer:
             model = AutoDistributedModelForCausalLM.connect(description, client, dtype=dtype)
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise ModelUnusableError(f"The weights of {description.name} cannot be read") from error
-        return cls(description, model, tokenizer)
+        loaded = None
+        if draft is not None:
+            loaded = DraftModel.load(draft, description, tokenizer)
+            if not can_forget(model, description.text_config):
+                raise ModelUnusableError(
+                    f"{description.name} cannot take a draft model, because its layers cannot forget a wrong guess",
+                    "Leave --draft out.",
+                )
+        return cls(description, model, tokenizer, loaded)
 
     @property
     def context_length(self) -> int:
@@ -143,7 +170,7 @@ class Answerer:
             loop.call_soon_threadsafe(events.put_nowait, event)
 
         session = self._model.remote.inference_session(len(question.ids) + room, on_waiting=tell)
-        run = _Run(self._model, self._tokenizer, question, room, session, tell)
+        run = _Run(self._model, self._tokenizer, question, room, session, tell, self._guessing(question, room))
         self._sessions.add(session)
         future = loop.run_in_executor(self._threads, run)
         try:
@@ -160,6 +187,14 @@ class Answerer:
             session.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    def _guessing(self, question: Question, room: int) -> dict[str, Any]:
+        """Options of `generate` that say how the next tokens are guessed."""
+        if not self._can_guess:
+            return {}
+        if self._draft is not None and len(question.ids) + room <= self._draft.context_length:
+            return {"assistant_model": self._draft.model}
+        return {"prompt_lookup_num_tokens": _LONGEST_GUESS} if question.lookup else {}
+
     def _room(self, question: Question) -> int:
         left = self.context_length - len(question.ids)
         wanted = question.max_new_tokens
@@ -172,17 +207,28 @@ class _Run(BaseStreamer):
     """One generation on a worker thread. It is Transformers' streamer, too: `put` hears every token."""
 
     def __init__(
-        self, model: Any, tokenizer: Any, question: Question, room: int, session: InferenceSession, tell: Any
+        self,
+        model: Any,
+        tokenizer: Any,
+        question: Question,
+        room: int,
+        session: InferenceSession,
+        tell: Any,
+        guessing: dict[str, Any],
     ) -> None:
         self._model = model
         self._question = question
         self._room = room
         self._session = session
         self._tell = tell
+        self._guessing = guessing
+        ends = model.generation_config.eos_token_id
+        self._end_tokens = {ends} if isinstance(ends, int) else set(ends or [])
         self._decoder = PieceDecoder(tokenizer)
         self._stops = StopStrings(question.stops)
         self._is_stopped = threading.Event()
-        self._count = 0
+        self._count = self._first_count = 0
+        self._has_ended = False
         self._has_prompt = False
         self._asked = time.perf_counter()
         self._first = self._last = 0.0
@@ -209,14 +255,20 @@ class _Run(BaseStreamer):
             self._session.cancel()
 
     def put(self, value: torch.Tensor) -> None:
+        """The tokens of a step, which go on behind the answer's end if that was guessed, too."""
         if not self._has_prompt:
             self._has_prompt = True
             return
-        self._count += 1
+        is_first = self._count == 0
+        for token in value.reshape(-1).tolist():
+            if self._stops.is_met or self._has_ended or self._count == self._room:
+                break
+            self._count += 1
+            self._has_ended = token in self._end_tokens
+            self._say(self._decoder.push(token))
         self._last = time.perf_counter()
-        if self._count == 1:
-            self._first = self._last
-        self._say(self._decoder.push(int(value.reshape(-1)[0])))
+        if is_first:
+            self._first, self._first_count = self._last, self._count
 
     def end(self) -> None:
         pass
@@ -229,7 +281,7 @@ class _Run(BaseStreamer):
     def _generate(self) -> None:
         sampling = self._question.sampling or Sampling()
         ids = torch.tensor([list(self._question.ids)], device=self._model.device)
-        self._output = self._model.generate(
+        self._model.generate(
             ids,
             attention_mask=torch.ones_like(ids),
             session=self._session,
@@ -241,13 +293,14 @@ class _Run(BaseStreamer):
             top_k=None,
             logits_processor=processors(sampling),
             stopping_criteria=StoppingCriteriaList([_Stopped(self)]),
+            **self._guessing,
         )
 
     def is_over(self) -> bool:
-        return self._stops.is_met or self._is_stopped.is_set()
+        return self._stops.is_met or self._has_ended or self._is_stopped.is_set()
 
     def _end(self) -> End:
-        is_full = self._count >= self._room and not self._stops.is_met and not self._ended_by_token()
+        is_full = self._count >= self._room and not self._stops.is_met and not self._has_ended
         elapsed = self._last - self._first
         return End(
             finish_reason="length" if is_full else "stop",
@@ -255,13 +308,8 @@ class _Run(BaseStreamer):
             completion_tokens=self._count,
             chain=self._session.members,
             first_token_s=self._first - self._asked if self._count else 0.0,
-            tokens_per_second=(self._count - 1) / elapsed if self._count > 1 and elapsed > 0 else 0.0,
+            tokens_per_second=(self._count - self._first_count) / elapsed if elapsed > 0 else 0.0,
         )
-
-    def _ended_by_token(self) -> bool:
-        ends = self._model.generation_config.eos_token_id
-        ends = [ends] if isinstance(ends, int) else ends or []
-        return int(self._output[0, -1]) in ends
 
 
 class _Stopped(StoppingCriteria):

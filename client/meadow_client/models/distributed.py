@@ -6,6 +6,7 @@ servers. `generate`, sampling, beams and streamers are Transformers' own.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +20,8 @@ from transformers.cache_utils import Cache
 
 from meadow_client.errors import UsageError
 from meadow_client.models.cutting import find_layers, slice_config
+from meadow_client.models.heads import share_head
+from meadow_client.models.lookup import AdaptiveLookup
 from meadow_client.session.cache import RemoteCache
 from meadow_client.session.inference import InferenceSession
 from meadow_client.session.sequential import RemoteSequential
@@ -32,8 +35,13 @@ class _Call:
     position_ids: torch.Tensor | None
     attention_mask: torch.Tensor | None
 
+    @property
+    def where(self) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        return self.position_ids, self.attention_mask
+
 
 _call: ContextVar[_Call | None] = ContextVar("meadow_call", default=None)
+_keep: ContextVar[int | None] = ContextVar("meadow_keep", default=None)
 _active_session: ContextVar[InferenceSession | None] = ContextVar("meadow_session", default=None)
 
 
@@ -48,10 +56,16 @@ class RemoteLayers(nn.Module):
     def forward(self, hidden_states: torch.Tensor, *_args: Any, **_kwargs: Any) -> Any:
         call = _call.get() or _Call(None, None, None)
         if call.session is not None:
-            output = call.session.step(hidden_states, call.position_ids, call.attention_mask)
+            output = _in_place(call.session.step(hidden_states, *call.where, keep=_keep.get()), hidden_states)
         else:
-            output = self._remote[0](hidden_states, call.position_ids, call.attention_mask)
+            output = self._remote[0](hidden_states, *call.where)
         return (output, None) if self._gives_tuple else output
+
+
+def _in_place(output: torch.Tensor, entered: torch.Tensor) -> torch.Tensor:
+    """The last outputs [B, K, D] where they belong in [B, T, D]; nobody looks at the others."""
+    missing = entered.shape[1] - output.shape[1]
+    return output if missing == 0 else torch.nn.functional.pad(output, (0, 0, missing, 0))
 
 
 class DistributedModel:
@@ -89,6 +103,38 @@ class DistributedModel:
         with self.remote.inference_session(self._longest()) as own:
             return self.generate(inputs, *args, session=own, **kwargs)
 
+    def prepare_inputs_for_generation(
+        self, input_ids: torch.Tensor, next_sequence_length: int | None = None, **kwargs: Any
+    ) -> Any:
+        """As Transformers', but the first step of assisted decoding computes only what a session does not hold yet.
+
+        WORKAROUND transformers 5.23, `_assisted_decoding`: it passes the whole text as new, whatever the cache holds.
+        """
+        cache, tokens = kwargs.get("past_key_values"), input_ids.shape[1]
+        if next_sequence_length is None and isinstance(cache, RemoteCache) and tokens > cache.get_seq_length():
+            wholes = (kwargs.get("attention_mask"), kwargs.get("position_ids"))  # with these for old tokens, too
+            if all(whole is None or whole.shape[-1] == tokens for whole in wholes):
+                next_sequence_length = tokens - cache.get_seq_length()
+        base: Any = super()
+        return base.prepare_inputs_for_generation(input_ids, next_sequence_length=next_sequence_length, **kwargs)
+
+    def _get_candidate_generator(self, generation_config: Any, **kwargs: Any) -> Any:
+        """As Transformers', but prompt lookup adapts to the text.
+
+        `generate` has no public way to bring a candidate generator of one's own. All other kinds are Transformers'.
+        """
+        most = generation_config.prompt_lookup_num_tokens
+        other = ("assistant_early_exit", "assistant_ensemble_weight")
+        if not most or any(getattr(generation_config, name, None) is not None for name in other):
+            base: Any = super()
+            return base._get_candidate_generator(generation_config=generation_config, **kwargs)
+        return AdaptiveLookup(
+            most,
+            generation_config.max_length,
+            generation_config.max_matching_ngram_size,
+            getattr(generation_config, "_eos_token_tensor", None),
+        )
+
     def _longest(self) -> int:
         config = self.config.get_text_config(decoder=True)  # type: ignore[attr-defined]
         length = getattr(config, "max_position_embeddings", None)
@@ -103,8 +149,12 @@ def connect_layers(model: PreTrainedModel, remote: RemoteSequential) -> None:
     gives_tuple = _wants_tuple(model, remote.client.num_layers)
     place.replace(nn.ModuleList([RemoteLayers(remote, gives_tuple)]))
     slice_config(config, range(1))
+    if model is not base and "logits_to_keep" in inspect.signature(model.forward).parameters:
+        model.register_forward_pre_hook(_before_logits, with_kwargs=True)
+        model.register_forward_hook(_after_logits, always_call=True)
     place.owner.register_forward_pre_hook(_before_forward, with_kwargs=True)
     place.owner.register_forward_hook(_after_forward, with_kwargs=True, always_call=True)
+    share_head(model)
     model.remote = remote
 
 
@@ -139,6 +189,18 @@ def _wants_tuple(model: PreTrainedModel, num_layers: int) -> bool:
         return True
     finally:
         place.replace(layers)
+
+
+def _before_logits(model: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Where only the last tokens' logits are wanted, only their hidden states need to come back from the swarm."""
+    keep = kwargs.get("logits_to_keep")
+    shows_hidden = kwargs.get("output_hidden_states", getattr(model.config, "output_hidden_states", False))
+    is_enough = isinstance(keep, int) and keep > 0 and not shows_hidden and kwargs.get("labels") is None
+    _keep.set(keep if is_enough else None)
+
+
+def _after_logits(_model: nn.Module, _args: Any, _output: Any) -> None:
+    _keep.set(None)
 
 
 def _before_forward(_base: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

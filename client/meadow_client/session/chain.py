@@ -1,4 +1,7 @@
-"""Several servers in a row that together hold a range of layers. Runs on the event loop."""
+"""Several servers in a row that together hold a range of layers: stateless passes. Runs on the event loop.
+
+Steps of a session go through `pipeline.py`.
+"""
 
 from __future__ import annotations
 
@@ -21,30 +24,18 @@ class Member:
 
 
 class Chain:
-    """Open streams to the servers of every leg, in order."""
+    """Open stateless streams to the servers of every leg, in order. Each answers to the client, which needs what
+    entered every leg for the way back."""
 
-    def __init__(self, hops: Sequence[Hop], members: Sequence[Member]) -> None:
+    def __init__(self, hops: Sequence[Hop]) -> None:
         self._hops = list(hops)
-        self.members = list(members)
 
-    @property
-    def max_step_tokens(self) -> int:
-        """B x T that one step may have; every server has its own bound."""
-        return min(hop.terms.max_step_tokens for hop in self._hops)
-
-    async def step(self, position: int, tensors: Tensors) -> torch.Tensor:
-        """Take `hidden` [B, T, D] through all layers, continuing every server's cache at `position`.
+    async def forward(self, tensors: Tensors) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Without a cache: the output [B, T, D], and what entered each leg (for `backward`).
 
         Raises:
             ServerLostError, ServerRefusedError: from the server that failed; the chain is of no use after that.
         """
-        hidden = tensors["hidden"]
-        for hop in self._hops:
-            hidden = await hop.step(position, {**tensors, "hidden": hidden})
-        return hidden
-
-    async def forward(self, tensors: Tensors) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Without a cache: the output [B, T, D], and what entered each leg (for `backward`)."""
         hidden, entered = tensors["hidden"], []
         for hop in self._hops:
             entered.append(hidden)
@@ -56,10 +47,6 @@ class Chain:
         for hop, hidden in zip(reversed(self._hops), reversed(entered), strict=True):
             grad = await hop.backward({**tensors, "hidden": hidden, "grad": grad})
         return grad
-
-    def compute_s(self) -> float:
-        """Seconds that the servers together computed for the latest step, as they say."""
-        return sum(hop.timing.compute_s for hop in self._hops)
 
     async def aclose(self) -> None:
         await asyncio.gather(*(hop.aclose() for hop in self._hops))

@@ -20,8 +20,9 @@ from meadow_client.errors import (
     SessionClosedError,
     UsageError,
 )
-from meadow_client.session.chain import Chain, Member
+from meadow_client.session.chain import Member
 from meadow_client.session.hop import Tensors
+from meadow_client.session.pipeline import Pipeline
 from meadow_client.session.swarm_client import SwarmClient, Waiting
 
 
@@ -45,7 +46,7 @@ class InferenceSession:
             raise UsageError("A session needs a max_length of at least 1 token")
         self._client = client
         self._start, self._end = start, end
-        self._chain: Chain | None = None
+        self._pipeline: Pipeline | None = None
         self._position = 0
         self._beam_order: torch.Tensor | None = None
         self._is_closed = False
@@ -80,12 +81,17 @@ class InferenceSession:
     @property
     def members(self) -> list[Member]:
         """The servers of the chain, in order; empty before the first step."""
-        return [] if self._chain is None else self._chain.members
+        return [] if self._pipeline is None else self._pipeline.members
+
+    @property
+    def trips(self) -> int:
+        """How often a step comes back to this computer: once where every server reaches the next one."""
+        return 0 if self._pipeline is None else self._pipeline.trips
 
     @property
     def compute_s(self) -> float:
         """Seconds that the servers together say they computed for the latest step."""
-        return 0.0 if self._chain is None else self._chain.compute_s()
+        return 0.0 if self._pipeline is None else self._pipeline.compute_s()
 
     def reorder(self, beam_order: torch.Tensor) -> None:
         """Take the cache's rows in this order, [B] of int64, before the next step (beam search)."""
@@ -99,13 +105,15 @@ class InferenceSession:
         hidden: torch.Tensor,
         position_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
+        keep: int | None = None,
     ) -> torch.Tensor:
-        """Take `hidden` [B, T, D] through the layers after what is cached; returns [B, T, D].
+        """Take `hidden` [B, T, D] through the layers after what is cached; returns [B, T, D], or [B, keep, D].
 
         Args:
             hidden: the next T tokens' hidden states, floating point, on any device.
             position_ids: [B, T] or [1, T]; by default the next T positions.
             attention_mask: [B, position + T], zero or false for padding; by default nothing is padded.
+            keep: how many of the last tokens' outputs are wanted back; by default all.
 
         Raises:
             ContextExceededError: the session has no room for T more tokens.
@@ -119,7 +127,8 @@ class InferenceSession:
             raise ContextExceededError(self._position + tokens, self.max_length)
         extras = self._extras(batch, tokens, position_ids, attention_mask)
         try:
-            output = self._wait_for(self._step(hidden, extras))
+            keep_from = 0 if keep is None else self._position + max(0, tokens - keep)
+            output = self._wait_for(self._step({**extras, "hidden": hidden}, keep_from))
         except (ServerLostError, ServerRefusedError) as error:
             self._client.ban(error.peer)
             self.close()
@@ -133,9 +142,9 @@ class InferenceSession:
     def close(self) -> None:
         """End the session; its servers free its cache. Closing twice does nothing."""
         self._is_closed = True
-        chain, self._chain = self._chain, None
-        if chain is not None:
-            self._client.wait_for(chain.aclose())
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            self._client.wait_for(pipeline.aclose())
 
     def cancel(self) -> None:
         """End the session from another thread; a step that is under way there raises CancelledError."""
@@ -154,19 +163,16 @@ class InferenceSession:
         finally:
             self._running.discard(future)
 
-    async def _step(self, hidden: torch.Tensor, extras: Tensors) -> torch.Tensor:
-        batch, tokens, _width = hidden.shape
-        if self._chain is None:
-            self._chain = await self._client.open_chain(
-                "session", self._start, self._end, batch, self.max_length, self._on_waiting
+    async def _step(self, tensors: Tensors, keep_from: int) -> torch.Tensor:
+        if self._pipeline is None:
+            self._pipeline = await self._client.open_session(
+                self._start, self._end, tensors["hidden"].shape[0], self.max_length, self._on_waiting
             )
-        chunk = max(1, self._chain.max_step_tokens // batch)
-        outputs = []
-        for first in range(0, tokens, chunk):
-            last = min(first + chunk, tokens)
-            part: Tensors = {"hidden": hidden[:, first:last], **self._slice(extras, first, last, tokens)}
-            outputs.append(await self._chain.step(self._position + first, part))
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+            if self._is_closed:  # by another thread, which saw no pipeline
+                pipeline, self._pipeline = self._pipeline, None
+                await pipeline.aclose()
+                raise SessionClosedError("This session is closed")
+        return await self._pipeline.step(self._position, tensors, keep_from)
 
     def _extras(
         self, batch: int, tokens: int, position_ids: torch.Tensor | None, attention_mask: torch.Tensor | None
@@ -188,14 +194,3 @@ class InferenceSession:
             extras["beam_idx"] = self._beam_order
             self._beam_order = None
         return extras
-
-    def _slice(self, extras: Tensors, first: int, last: int, tokens: int) -> Tensors:
-        part: dict = {}
-        for name, tensor in extras.items():
-            if name == "position_ids":
-                part[name] = tensor[:, first:last]
-            elif name == "attention_mask":
-                part[name] = tensor[:, : tensor.shape[1] - tokens + last]
-            elif first == 0:
-                part[name] = tensor
-        return part

@@ -89,7 +89,7 @@ class RemoteSequential(nn.Module):
 
     async def _forward(self, hidden: torch.Tensor, extras: Tensors) -> tuple[torch.Tensor, OpenPass]:
         batch, tokens, _width = hidden.shape
-        chain = await self.client.open_chain("stateless", self.start, self.end, batch, tokens)
+        chain = await self.client.open_chain(self.start, self.end, batch, tokens)
         try:
             output, entered = await chain.forward({**extras, "hidden": hidden})
         except BaseException:

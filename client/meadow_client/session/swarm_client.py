@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import secrets
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 from meadow_client.errors import (
@@ -22,9 +24,11 @@ from meadow_client.errors import (
 )
 from meadow_client.routing.chains import Leg, Offer, missing_layers, plan_chain
 from meadow_client.session.chain import Chain, Member
-from meadow_client.session.hop import Hop, Kind, opening_for
+from meadow_client.session.hop import Hop
+from meadow_client.session.pipeline import Pipeline, PipelineOptions
 from meadow_client.swarm.background import wait_for_other_loop
 from meadow_client.swarm.node import SwarmNode
+from meadow_client.wire.messages import VERSION, Codec, Open, Queued
 
 _T = TypeVar("_T")
 _POLL_S = 0.5
@@ -38,7 +42,9 @@ class ClientOptions:
     """How a client chooses servers and how patient it is.
 
     `connect_timeout_s` bounds the wait for missing layers and for servers to answer an opening; `request_timeout_s`
-    bounds the wait for one answer; `max_retries` is how many chains are tried before giving up.
+    bounds the wait for one answer; `max_retries` is how many chains are tried before giving up. `codec` is how hidden
+    states of sessions travel; `piece_tokens` is how many tokens of a prompt travel together (0: all of them);
+    `link_servers` lets servers hand steps on to one another.
     """
 
     connect_timeout_s: float = 30.0
@@ -46,6 +52,9 @@ class ClientOptions:
     max_retries: int = 5
     allowed_servers: Collection[str] | None = None
     blocked_servers: Collection[str] = ()
+    codec: Codec = "raw"
+    piece_tokens: int = 256
+    link_servers: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,20 @@ class Waiting:
         return (
             f"No computer in the swarm holds {describe_layers(self.missing)} of {self.model} now;"
             f" waiting up to {self.patience_s:.0f} s for one"
+        )
+
+
+@dataclass(frozen=True)
+class Queueing(Waiting):
+    """A server has no memory for this session now; it holds a place in its line."""
+
+    computer: str
+    place: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.computer} is full; this conversation is number {self.place} in its line,"
+            f" waiting up to {self.patience_s:.0f} s"
         )
 
 
@@ -84,34 +107,85 @@ class SwarmClient:
         """Leave a server that failed out of new chains for a while."""
         self._banned_until[peer] = time.monotonic() + _BAN_S
 
-    async def open_chain(
+    async def open_session(
         self,
-        kind: Kind,
         start: int,
         end: int,
         batch: int,
         max_length: int,
         on_waiting: Callable[[Waiting], None] | None = None,
-    ) -> Chain:
-        """Find servers for layers [start, end) and open a stream to each of them at the same time.
+    ) -> Pipeline:
+        """Find servers for layers [start, end) and open a session of `batch` texts on all of them at the same time.
 
         Raises:
             LayersMissingError: within `connect_timeout_s` nobody offered some of the layers.
             ServerLostError, ServerRefusedError: every chain that was tried failed.
         """
+
+        def openings(legs: Sequence[Leg]) -> list[Open]:
+            # A new one for every attempt: servers of the last one may not have seen its end yet.
+            session = secrets.token_hex(16)
+            after = [leg.peer for leg in legs[1:]] if self.options.link_servers else []
+            return [
+                Open(
+                    VERSION,
+                    "session",
+                    self.model,
+                    leg.start,
+                    leg.end,
+                    batch,
+                    max_length,
+                    session,
+                    next_peer,
+                    self.options.codec,
+                )
+                for leg, next_peer in zip_longest(legs, after)
+            ]
+
+        hops, members = await self._open(start, end, openings, on_waiting)
+
+        def on_queued(member: Member, queued: Queued) -> None:
+            tell = on_waiting or self.on_waiting
+            waiting = Queueing(self.model_name, [], queued.patience_s, member.name, queued.place)
+            log.info("%s", waiting)
+            if tell is not None:
+                tell(waiting)
+
+        options = PipelineOptions(self.options.codec, self.options.piece_tokens, self.options.request_timeout_s)
+        return Pipeline(hops, members, options, on_queued)
+
+    async def open_chain(self, start: int, end: int, batch: int, max_length: int) -> Chain:
+        """Find servers for layers [start, end) and open a stateless stream to each of them at the same time.
+
+        Raises: as `open_session`.
+        """
+
+        def openings(legs: Sequence[Leg]) -> list[Open]:
+            return [Open(VERSION, "stateless", self.model, leg.start, leg.end, batch, max_length) for leg in legs]
+
+        hops, _members = await self._open(start, end, openings, None)
+        return Chain(hops)
+
+    async def _open(
+        self,
+        start: int,
+        end: int,
+        openings: Callable[[Sequence[Leg]], list[Open]],
+        on_waiting: Callable[[Waiting], None] | None,
+    ) -> tuple[list[Hop], list[Member]]:
         attempts = max(1, self.options.max_retries)
         began = time.monotonic()
         for attempt in range(attempts):
             legs, names = await self._find_legs(start, end, began, on_waiting or self.on_waiting)
             try:
-                hops = await self._open_hops(legs, kind, batch, max_length)
+                hops = await self._open_hops(legs, openings(legs))
             except (ServerLostError, ServerRefusedError) as error:
                 self.ban(error.peer)
                 log.info("A chain could not be opened: %s", error.code)
                 if attempt + 1 == attempts:
                     raise
                 continue
-            return Chain(hops, [Member(leg, names[leg.peer]) for leg in legs])
+            return hops, [Member(leg, names[leg.peer]) for leg in legs]
         raise AssertionError("unreachable")
 
     async def _find_legs(
@@ -153,12 +227,11 @@ class SwarmClient:
         not_allowed = set() if allowed is None else peers - set(allowed)
         return banned | not_allowed | set(self.options.blocked_servers)
 
-    async def _open_hops(self, legs: list[Leg], kind: Kind, batch: int, max_length: int) -> list[Hop]:
+    async def _open_hops(self, legs: Sequence[Leg], openings: Sequence[Open]) -> list[Hop]:
         options = self.options
         tasks: list[asyncio.Task[Hop]] = []
 
-        async def open_hop(leg: Leg) -> Hop:
-            opening = opening_for(kind, self.model, leg, batch, max_length)
+        async def open_hop(leg: Leg, opening: Open) -> Hop:
             try:
                 return await Hop.open(
                     self.node, leg, opening, min(options.connect_timeout_s, 10.0), options.request_timeout_s
@@ -168,7 +241,7 @@ class SwarmClient:
 
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(open_hop(leg)) for leg in legs]
+                tasks = [group.create_task(open_hop(*pair)) for pair in zip(legs, openings, strict=True)]
         except BaseException as error:
             for task in tasks:
                 if task.done() and not task.cancelled() and task.exception() is None:

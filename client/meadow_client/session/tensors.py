@@ -13,6 +13,7 @@ _DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
+    "int8": torch.int8,
     "int64": torch.int64,
     "bool": torch.bool,
 }

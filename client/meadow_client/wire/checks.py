@@ -13,8 +13,10 @@ from meadow_client.wire.messages import (
     Backward,
     Failure,
     Forward,
+    Join,
     Open,
     Opened,
+    Queued,
     Reply,
     Request,
     Result,
@@ -22,10 +24,16 @@ from meadow_client.wire.messages import (
     TensorHeader,
 )
 
+_FLOATS = {"float32", "bfloat16", "float16"}
+
 
 @dataclass(frozen=True)
 class Terms:
-    """What both ends of an open stream agreed on; see `Open` and `Opened`."""
+    """What both ends of an open stream agreed on; see `Open` and `Opened`.
+
+    `dtype` is the server's own. Stateless streams carry it in both directions; the hidden states of a session may come
+    from a server that computes in another one.
+    """
 
     kind: str
     batch: int
@@ -42,10 +50,14 @@ class Terms:
 
 
 def check_opening(message: Request) -> None:
-    if not isinstance(message, Open):
+    if not isinstance(message, Open | Join):
         raise BrokenFrameError("The first message of a stream must open it")
+    if isinstance(message, Join):
+        return
     if not message.start < message.end:
         raise BrokenFrameError("An opening asks for no layers")
+    if (message.session is None) != (message.kind == "stateless"):
+        raise BrokenFrameError("A session has an id, and nothing else has")
 
 
 def check_opened(message: Reply) -> None:
@@ -69,7 +81,7 @@ def check_request(message: Request, terms: Terms) -> None:
 
 
 def check_result(message: Reply, name: str, shape: tuple[int, ...], terms: Terms) -> None:
-    """Answers to a request: a failure, or exactly one tensor of the expected name, shape and dtype."""
+    """Answers to a stateless request: a failure, or one tensor of the expected name, shape and dtype."""
     if isinstance(message, Failure):
         return
     if not isinstance(message, Result):
@@ -78,9 +90,23 @@ def check_result(message: Reply, name: str, shape: tuple[int, ...], terms: Terms
         raise BrokenFrameError("A result does not have the shape and dtype that were agreed")
 
 
+def check_session_reply(message: Reply, terms: Terms) -> None:
+    """What a session's client hears between `Opened` and the end; order and counts are the chain's to check."""
+    if isinstance(message, Failure | Queued):
+        return
+    if not isinstance(message, Result):
+        raise BrokenFrameError("A step was answered by something that is no result")
+    for header in message.tensors:
+        if header.name not in ("hidden", "scale"):
+            raise BrokenFrameError(f"A tensor {header.name} does not belong in a result")
+    batch, kept = _check_hidden(message.tensors, terms)
+    if not 1 <= batch <= terms.batch or not kept <= message.tokens or batch * message.tokens > terms.max_step_tokens:
+        raise BrokenFrameError("A result has more tokens than were asked for")
+
+
 def _check_step(message: Step, terms: Terms) -> None:
     batch, tokens = _check_inputs(
-        message.tensors, message.position, terms, {"hidden", "position_ids", "attention_mask", "beam_idx"}
+        message.tensors, message.position, terms, {"hidden", "scale", "position_ids", "attention_mask", "beam_idx"}
     )
     if message.position + tokens > terms.max_length:
         raise BrokenFrameError("A step goes beyond the length that was agreed")
@@ -90,12 +116,7 @@ def _check_step(message: Step, terms: Terms) -> None:
 
 
 def _check_inputs(headers: tuple[TensorHeader, ...], position: int, terms: Terms, allowed: set[str]) -> tuple[int, int]:
-    hidden = _one(headers, "hidden")
-    if len(hidden.shape) != 3 or hidden.shape[2] != terms.width:
-        raise BrokenFrameError("Hidden states do not have the model's width")
-    batch, tokens, _width = hidden.shape
-    if hidden.dtype != terms.dtype:
-        raise BrokenFrameError("Hidden states do not have the dtype that was agreed")
+    batch, tokens = _check_hidden(headers, terms)
     if not 1 <= batch <= terms.batch or tokens < 1 or batch * tokens > terms.max_step_tokens:
         raise BrokenFrameError("A step has more tokens or sequences than were agreed")
     for header in headers:
@@ -106,6 +127,23 @@ def _check_inputs(headers: tuple[TensorHeader, ...], position: int, terms: Terms
         if header.name == "attention_mask" and (header.shape != (batch, position + tokens) or header.dtype != "bool"):
             raise BrokenFrameError("An attention mask does not match the tokens so far")
     return batch, tokens
+
+
+def _check_hidden(headers: tuple[TensorHeader, ...], terms: Terms) -> tuple[int, int]:
+    """How many sequences and tokens: hidden states of the model's width, with scales if and only if they are int8."""
+    hidden = _one(headers, "hidden")
+    if len(hidden.shape) != 3 or hidden.shape[2] != terms.width:
+        raise BrokenFrameError("Hidden states do not have the model's width")
+    batch, tokens, _width = hidden.shape
+    if terms.kind == "session":
+        scales = [header for header in headers if header.name == "scale"]
+        if hidden.dtype == "int8" and scales == [TensorHeader("scale", "float32", (batch, tokens))]:
+            return batch, tokens
+        if hidden.dtype in _FLOATS and not scales:
+            return batch, tokens
+    elif hidden.dtype == terms.dtype:
+        return batch, tokens
+    raise BrokenFrameError("Hidden states do not have a dtype that was agreed")
 
 
 def _one(headers: tuple[TensorHeader, ...], name: str) -> TensorHeader:

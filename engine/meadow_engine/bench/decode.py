@@ -1,125 +1,94 @@
 """Tokens per second of one chat through the swarm, beside the same generation by local Transformers.
 
-Both sides run in turn in one process, greedily and with the same prompt; each run's ratio is its own pair's. The first
-token (the prompt) is left out of the rate. "Added per hop" is the difference of the times for one token by the number
-of servers: network, serialisation, threads and queues.
+Both sides run in turn, greedily and with the same prompt. The first token (the prompt) is left out of the rate. "Added
+per hop" is the difference of the times for one token by the number of servers: network, serialisation, threads, queues.
+With `lookup`, tokens are guessed from the text so far (Transformers' prompt lookup) and our side runs twice.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from typing import Any
 
+import psutil
 import torch
-from transformers import AutoModelForCausalLM
-from transformers.generation.streamers import BaseStreamer
 
-from meadow_client.identity import new_identity
-from meadow_client.invitation import read_addresses
-from meadow_client.models.auto import AutoDistributedModelForCausalLM, make_client
-from meadow_client.models.description import ModelDescription, describe
-from meadow_client.swarm.node import SwarmNode
-from meadow_engine.bench.report import machine, spread
-from meadow_engine.local_swarm import local_swarm, split_layers
+from meadow_client.errors import UsageError
+from meadow_engine.bench.generation import Timing, generate
+from meadow_engine.bench.report import Measured, ratios, spread
+from meadow_engine.bench.settings import DecodeSettings, check_length
+from meadow_engine.bench.sides import Sides
+from meadow_engine.bench.texts import decode_prompt
 
 
-@dataclass(frozen=True)
-class DecodeSettings:
-    """What to measure: `runs` pairs of generations of `tokens` tokens after a prompt of `prompt_tokens`."""
+class DeviceBytes:
+    """Bytes through a network device between the first and the latest token."""
 
-    engines: int = 3
-    tokens: int = 32
-    prompt_tokens: int = 16
-    runs: int = 5
-    dtype: str = "float32"
-    threads: int = 1
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._readings: list[tuple[int, int]] = []
+        if device not in psutil.net_io_counters(pernic=True):
+            raise UsageError(f"There is no network device {device} here")
 
+    def note(self) -> None:
+        counters = psutil.net_io_counters(pernic=True)[self._device]
+        self._readings.append((counters.bytes_sent, counters.bytes_recv))
 
-async def bench_decode(model: str, join: Sequence[str], settings: DecodeSettings) -> dict[str, Any]:
-    """Measure and report; starts a swarm on this computer when `join` is empty."""
-    description = await asyncio.to_thread(describe, model)
-    torch.set_num_threads(settings.threads)
-    addresses = read_addresses(join)
-    async with (
-        _swarm(model, description, addresses, settings) as peers,
-        SwarmNode.running(new_identity(), peers, listen=None) as node,
-    ):
-        client = make_client(description, node, asyncio.get_running_loop())
-        return await asyncio.to_thread(_measure, description, client, settings)
+    def per_token(self, tokens: int) -> tuple[float, float]:
+        """Sent and received, for each of the `tokens` tokens after the first; begins anew."""
+        first, last = self._readings[0], self._readings[-1]
+        self._readings.clear()
+        return (last[0] - first[0]) / max(1, tokens), (last[1] - first[1]) / max(1, tokens)
 
 
-@asynccontextmanager
-async def _swarm(
-    model: str, description: ModelDescription, addresses: list[str], settings: DecodeSettings
-) -> AsyncIterator[list[str]]:
-    if addresses:
-        yield addresses
-        return
-    spans = split_layers(description.num_layers, settings.engines)
-    async with local_swarm(model, spans, settings.dtype, settings.threads) as swarm:
-        yield swarm.address
-
-
-def _measure(description: ModelDescription, client: Any, settings: DecodeSettings) -> dict[str, Any]:
-    ours = AutoDistributedModelForCausalLM.connect(description, client, dtype=settings.dtype)
-    local = AutoModelForCausalLM.from_pretrained(description.source, dtype=settings.dtype).eval()
-    generator = torch.Generator().manual_seed(0)
-    vocabulary = description.text_config.vocab_size
-    prompt = torch.randint(3, vocabulary, (1, settings.prompt_tokens), generator=generator)
-    text_of_ours, _ = _token_times(ours, prompt, settings.tokens)  # also warms up
-    text_of_local, _ = _token_times(local, prompt, settings.tokens)
-    swarm_s, local_s = [], []
+def measure_decode(sides: Sides, settings: DecodeSettings) -> Measured:
+    """Blocks; on a thread of its own."""
+    counter = DeviceBytes(settings.count_bytes) if settings.count_bytes else None
+    sides.find_hops()
+    prompt = decode_prompt(sides, settings)
+    check_length(replace(settings, prompt_tokens=prompt.shape[1]), sides.description.context_length)
+    local_runs: list[Timing] = []
+    our_runs: list[Timing] = []
+    plain_runs: list[Timing] = []
+    moved: list[tuple[float, float]] = []
+    text_of_local, _ = generate(sides.local, prompt, settings.tokens)  # also warms up
+    text_of_ours, _ = generate(sides.ours, prompt, settings.tokens, lookup=settings.lookup)
     for _run in range(settings.runs):
-        local_s.append(_token_times(local, prompt, settings.tokens)[1])
-        swarm_s.append(_token_times(ours, prompt, settings.tokens)[1])
-    with ours.inference_session(settings.prompt_tokens + settings.tokens) as session:
-        ours.generate(prompt, max_new_tokens=2, do_sample=False, session=session)
-        hops = len(session.members)
-    pairs = list(zip(swarm_s, local_s, strict=True))
-    return {
-        "bench": "decode",
-        "model": description.name,
-        "settings": asdict(settings),
-        "machine": machine(),
-        "results": {
-            "tokens_per_second": spread([1 / s for s in swarm_s]),
-            "hops": hops,
-            "added_per_hop_ms": spread([(ours_s - local_s) / hops * 1000 for ours_s, local_s in pairs]),
-            "same_text": torch.equal(text_of_ours, text_of_local),
-        },
-        "reference": {"tokens_per_second": spread([1 / s for s in local_s])},
-        "ratio": spread([local_s / ours_s for ours_s, local_s in pairs]),
-    }
-
-
-class _Clock(BaseStreamer):
-    """Notes when every token came."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def put(self, _value: torch.Tensor) -> None:
-        self.times.append(time.perf_counter())
-
-    def end(self) -> None:
-        pass
-
-
-def _token_times(model: Any, prompt: torch.Tensor, tokens: int) -> tuple[torch.Tensor, float]:
-    """The text, and the mean time of one token after the first, in seconds."""
-    clock = _Clock()
-    text = model.generate(
-        prompt,
-        attention_mask=torch.ones_like(prompt),
-        max_new_tokens=tokens,
-        min_new_tokens=tokens,
-        do_sample=False,
-        pad_token_id=0,
-        streamer=clock,
+        local_runs.append(generate(sides.local, prompt, settings.tokens)[1])
+        if settings.lookup:
+            plain_runs.append(generate(sides.ours, prompt, settings.tokens)[1])
+        on_arrival = counter.note if counter else lambda: None
+        timing = generate(sides.ours, prompt, settings.tokens, lookup=settings.lookup, on_arrival=on_arrival)[1]
+        our_runs.append(timing)
+        if counter:
+            moved.append(counter.per_token(sum(arrival.tokens for arrival in timing.arrivals[1:])))
+    ours, local = _rates(our_runs), _rates(local_runs)
+    results: dict[str, Any] = {"tokens_per_second": spread(ours)}
+    if settings.lookup:
+        plain = _rates(plain_runs)
+        results["tokens_per_second_without_lookup"] = spread(plain)
+        results["speedup_by_lookup"] = ratios(ours, plain)
+        results["tokens_per_step"] = spread([timing.tokens_per_step for timing in our_runs])
+    results["hops"] = sides.hops
+    results["added_per_hop_ms"] = spread(
+        [
+            (1 / mine - 1 / theirs) / sides.hops * 1000
+            for mine, theirs in zip(_rates(plain_runs or our_runs), local, strict=True)
+        ]
     )
-    first, last = clock.times[1], clock.times[-1]  # times[0] is the prompt's
-    return text, (last - first) / (len(clock.times) - 2)
+    results["step_ms"] = spread([timing.step_s * 1000 for timing in our_runs])
+    results["servers_compute_ms"] = spread([timing.compute_s * 1000 for timing in our_runs])
+    if moved:
+        results["sent_bytes_per_token"] = spread([sent for sent, _ in moved])
+        results["received_bytes_per_token"] = spread([received for _, received in moved])
+    results["same_text"] = torch.equal(text_of_ours, text_of_local)
+    reference = {
+        "tokens_per_second": spread(local),
+        "step_ms": spread([timing.step_s * 1000 for timing in local_runs]),
+        "threads": settings.threads,
+    }
+    return Measured(results, reference, ratios(ours, local))
+
+
+def _rates(timings: list[Timing]) -> list[float]:
+    return [timing.tokens_per_second for timing in timings]

@@ -6,24 +6,22 @@ import argparse
 import json
 from pathlib import Path
 
+from meadow_client.errors import UsageError
+from meadow_engine.bench.settings import KINDS, BenchSettings, check_settings, describe_settings, flag_of
 from meadow_engine.cli.console import DONE, note, run_loop
-from meadow_engine.cli.options import add_join, add_json, model_of
+from meadow_engine.cli.options import add_join, add_json, add_model, model_of
 
 HELP = "measure a swarm side by side with local Transformers"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="bench", metavar="KIND", required=True)
-    decode = kinds.add_parser("decode", help="tokens per second of one chat")
-    decode.add_argument("model", metavar="MODEL", help="a folder, a name on huggingface.co, or `demo`")
-    add_join(decode)
-    decode.add_argument("--engines", type=int, default=3, metavar="N", help="without --join: start so many here")
-    decode.add_argument("--tokens", type=int, default=32, metavar="N", help="new tokens of one run")
-    decode.add_argument("--prompt-tokens", type=int, default=16, metavar="N")
-    decode.add_argument("--runs", type=int, default=5, metavar="N", help="runs of each side, in turn")
-    decode.add_argument("--dtype", default="float32", choices=["auto", "float32", "bfloat16", "float16"])
-    decode.add_argument("--threads", type=int, default=1, metavar="N", help="torch threads of each process")
-    add_json(decode)
+    for kind, (settings, words) in KINDS.items():
+        command = kinds.add_parser(kind, help=words, description=words)
+        add_model(command)
+        add_join(command)
+        _add_settings(command, settings)
+        add_json(command)
     make = kinds.add_parser("make-model", help="write a random Llama-shaped model to measure with")
     make.add_argument("folder", type=Path, metavar="DIR")
     make.add_argument("--layers", type=int, default=12)
@@ -34,26 +32,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.bench == "make-model":
-        from meadow_engine.bench.random_model import write_random_llama
-
-        write_random_llama(arguments.folder, arguments.layers, arguments.hidden, arguments.vocabulary, arguments.seed)
-        note(f"Wrote a random Llama of {arguments.layers} layers to {arguments.folder}.")
-        return DONE
-    return run_loop(_decode(arguments))
+        return _make_model(arguments)
+    settings = read_settings(arguments)
+    check_settings(settings)
+    return run_loop(_bench(arguments, settings))
 
 
-async def _decode(arguments: argparse.Namespace) -> int:
-    from meadow_engine.bench.decode import DecodeSettings, bench_decode
-    from meadow_engine.bench.report import table
+def read_settings(arguments: argparse.Namespace) -> BenchSettings:
+    """What was typed, as the settings of its kind."""
+    kind, _words = KINDS[arguments.bench]
+    return kind(**{name: getattr(arguments, name) for name, *_ in describe_settings(kind)})
 
-    settings = DecodeSettings(
-        engines=arguments.engines,
-        tokens=arguments.tokens,
-        prompt_tokens=arguments.prompt_tokens,
-        runs=arguments.runs,
-        dtype=arguments.dtype,
-        threads=arguments.threads,
-    )
-    report = await bench_decode(model_of(arguments), arguments.join, settings)
+
+def _add_settings(parser: argparse.ArgumentParser, kind: type[BenchSettings]) -> None:
+    for name, value_type, default, words in describe_settings(kind):
+        suffix = f"; default: {default}" if default else ""
+        parser.add_argument(
+            flag_of(name),
+            type=value_type,
+            default=default,
+            choices=[choice for choice in words.choices if choice] or None,
+            metavar="N" if value_type is int else None,
+            help=words.help + suffix,
+        )
+
+
+def _make_model(arguments: argparse.Namespace) -> int:
+    for name in ("layers", "hidden", "vocabulary"):
+        if getattr(arguments, name) < 1:
+            raise UsageError(f"--{name} is {getattr(arguments, name)} and has to be at least 1")
+    if arguments.hidden % (64 if arguments.hidden > 64 else 2):
+        raise UsageError(f"--hidden is {arguments.hidden} and has to be a multiple of 64, or an even number below")
+    from meadow_engine.bench.random_model import write_random_llama
+
+    write_random_llama(arguments.folder, arguments.layers, arguments.hidden, arguments.vocabulary, arguments.seed)
+    note(f"Wrote a random Llama of {arguments.layers} layers to {arguments.folder}.")
+    return DONE
+
+
+async def _bench(arguments: argparse.Namespace, settings: BenchSettings) -> int:
+    from meadow_engine.bench.measure import bench
+    from meadow_engine.bench.table import table
+
+    report = await bench(model_of(arguments), arguments.join, settings)
     print(json.dumps(report) if arguments.json else table(report))
     return DONE

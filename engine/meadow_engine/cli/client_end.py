@@ -18,9 +18,9 @@ from meadow_client.swarm.node import SwarmNode
 
 @asynccontextmanager
 async def joined_answerer(
-    model: str, join: Sequence[str], patience_s: float, dtype: str = "auto"
+    model: str, join: Sequence[str], patience_s: float, dtype: str = "auto", draft: str | None = None
 ) -> AsyncIterator[Answerer]:
-    """Join the swarm at `join` and load the client's end of the model.
+    """Join the swarm at `join` and load the client's end of the model, and all of the draft model if there is one.
 
     Raises:
         UsageError: no address was given.
@@ -33,7 +33,7 @@ async def joined_answerer(
     async with SwarmNode.running(new_identity(), addresses, listen=None) as node:
         options = ClientOptions(connect_timeout_s=patience_s)
         client = make_client(description, node, asyncio.get_running_loop(), options)
-        answerer = await asyncio.to_thread(Answerer.load, description, client, dtype)
+        answerer = await asyncio.to_thread(Answerer.load, description, client, dtype, draft)
         try:
             yield answerer
         finally:

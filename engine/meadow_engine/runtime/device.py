@@ -7,10 +7,12 @@ event loop only waits. Raises what the function raises.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 import psutil
@@ -35,29 +37,82 @@ class Done(Generic[_T]):
     compute_s: float
 
 
+@dataclass(frozen=True)
+class _Job:
+    function: Callable[[], Any]
+    loop: asyncio.AbstractEventLoop
+    on_done: Callable[[Any, BaseException | None, float, float], None]
+    asked: float
+
+
 class ComputeThread:
     """Runs functions on one thread with one torch device."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="meadow-compute")
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._work, name="meadow-compute", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, function: Callable[[], Any], on_done: Callable[[Any, BaseException | None, float, float], None]
+    ) -> None:
+        """Call `function()` on the compute thread, then `on_done(value, error, queue_s, compute_s)` on this loop."""
+        job = _Job(function, asyncio.get_running_loop(), on_done, time.perf_counter())
+        if self._is_closing:
+            _tell(job, None, asyncio.CancelledError(), 0.0, 0.0)
+        else:
+            self._jobs.put(job)
 
     async def run(self, function: Callable[..., _T], *args: Any) -> Done[_T]:
         """Call `function(*args)` on the compute thread."""
-        asked = time.perf_counter()
+        future: asyncio.Future[Done[_T]] = asyncio.get_running_loop().create_future()
 
-        def timed() -> Done[_T]:
-            began = time.perf_counter()
-            value = function(*args)
-            return Done(value, began - asked, time.perf_counter() - began)
+        def on_done(value: Any, error: BaseException | None, queue_s: float, compute_s: float) -> None:
+            if future.done():
+                return
+            if isinstance(error, asyncio.CancelledError):
+                future.cancel()
+            elif error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(Done(value, queue_s, compute_s))
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, timed)
+        self.submit(lambda: function(*args), on_done)
+        return await future
 
     def close(self) -> None:
         """Drop what waits and let the current work end."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._is_closing = True
+        dropped = []
+        with suppress(Empty):
+            while True:
+                dropped.append(self._jobs.get_nowait())
+        self._jobs.put(None)
+        for job in dropped:
+            if job is not None:
+                _tell(job, None, asyncio.CancelledError(), 0.0, 0.0)
+        self._thread.join()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            began = time.perf_counter()
+            value, failed = None, None
+            try:
+                value = job.function()
+            except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
+                failed = error
+            _tell(job, value, failed, began - job.asked, time.perf_counter() - began)
+            # Nothing may keep a result (or what it holds) alive until the next job comes.
+            del job, value, failed
+
+
+def _tell(job: _Job, value: Any, error: BaseException | None, queue_s: float, compute_s: float) -> None:
+    with suppress(RuntimeError):  # the loop has ended, and with it whoever asked
+        job.loop.call_soon_threadsafe(job.on_done, value, error, queue_s, compute_s)
 
 
 def free_bytes(device: torch.device) -> int:

@@ -16,13 +16,14 @@ from __future__ import annotations
 import copy
 import inspect
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedConfig, PreTrainedModel
 from transformers.cache_utils import Cache
 
 from meadow_client.errors import MeadowError, ModelUnusableError
@@ -38,7 +39,9 @@ from meadow_client.models.cutting import (
 )
 from meadow_client.models.description import ModelDescription
 from meadow_client.models.files import is_in_layers
-from meadow_engine.runtime.caches import measure_bytes, new_cache
+from meadow_client.models.products import choose_forms, plain_linears, use_forms
+from meadow_engine.runtime.caches import SessionCache, measure_bytes, new_cache
+from meadow_engine.runtime.packing import NAME, PackedModel, PackingRefusedError, Part, agrees, may_pack
 
 
 class OutOfMemoryError(MeadowError):
@@ -55,16 +58,43 @@ class LoadOptions:
 
 
 class SpanView:
-    """Some or all layers of a loaded span, ready to run."""
+    """Some or all layers of a loaded span, ready to run, and ready for packed passes if `packed` is given."""
 
-    def __init__(self, base: nn.Module, config: Any, num_layers: int) -> None:
+    def __init__(self, base: nn.Module, config: PreTrainedConfig, num_layers: int, packed: PackedModel | None) -> None:
         self._base = base
         self._config = config
+        self._packed = packed
         self._gates = Gates(find_layers(base, num_layers).layers)
         self._takes = set(inspect.signature(base.forward).parameters)
 
+    @property
+    def can_pack(self) -> bool:
+        """Whether `step_together` may be called; where not, sessions go through `step` one at a time."""
+        return self._packed is not None
+
     def new_cache(self) -> Cache:
         return new_cache(self._config)
+
+    def prepare(self, cache: Cache, position: int, beam_idx: torch.Tensor | None = None) -> None:
+        """Make a cache of at least `position` tokens ready to go on there, its rows in the order `beam_idx` [B]."""
+        with torch.inference_mode():
+            if isinstance(cache, SessionCache):
+                cache.truncate(position)
+            elif (surplus := cache.get_seq_length() - position) > 0:
+                cache.crop(-surplus)
+            if beam_idx is not None and position > 0:
+                cache.reorder_cache(beam_idx)
+
+    def step_together(self, parts: Sequence[Part]) -> list[torch.Tensor]:
+        """Continue many sessions in one pass over the weights, [B, T, D] for each; their caches are prepared.
+
+        Raises:
+            PackingRefusedError: these layers cannot (see `can_pack`).
+        """
+        if self._packed is None:
+            raise PackingRefusedError("These layers run one session at a time")
+        with torch.inference_mode():
+            return self._packed.run(parts)
 
     def step(
         self,
@@ -76,12 +106,8 @@ class SpanView:
         beam_idx: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Continue a session whose cache holds at least `position` tokens; what lies behind is dropped first."""
+        self.prepare(cache, position, beam_idx)
         with torch.inference_mode():
-            surplus = cache.get_seq_length() - position
-            if surplus > 0:
-                cache.crop(-surplus)
-            if beam_idx is not None and position > 0:
-                cache.reorder_cache(beam_idx)
             return self._run(hidden, position, position_ids, attention_mask, cache)
 
     def forward(
@@ -142,6 +168,11 @@ class Span:
         config = model.base_model.config.get_text_config(decoder=True)
         self.width = int(config.hidden_size)
         self._views: dict[tuple[int, int], SpanView] = {}
+        self._can_pack = may_pack(model.base_model, config)
+        self._forms = choose_forms([linear.weight for linear in plain_linears(model.base_model)])
+        if self._can_pack and not agrees(self.view(start, end), config, self.dtype, device):
+            self._can_pack = False
+            self._views.clear()
         self.bytes_per_token = self._measure()
 
     @classmethod
@@ -206,9 +237,22 @@ class Span:
         return best
 
     def _cut_view(self, first: int, last: int) -> SpanView:
+        count = last - first
+        base, config = self._cut(first, last)
+        packed = None
+        if self._can_pack:
+            twin, _config = self._cut(first, last, attention=NAME)
+            use_forms(twin, self._forms)
+            packed = PackedModel(twin, find_layers(twin, count).layers)
+        return SpanView(base, config, count, packed)
+
+    def _cut(self, first: int, last: int, attention: str | None = None) -> tuple[nn.Module, PreTrainedConfig]:
+        """A base model of some layers that shares all weights, and its own text config."""
         base = share_copy(self._model.base_model)
         config = copy.deepcopy(self._model.base_model.config)
         text_config = config.get_text_config(decoder=True)
+        if attention is not None:
+            config._attn_implementation = text_config._attn_implementation = attention
         whole = self._model.base_model.config
         twins = {id(whole): config, id(whole.get_text_config(decoder=True)): text_config}
         for module in base.modules():
@@ -221,14 +265,14 @@ class Span:
         slice_config(text_config, range(first, last))
         for position, layer in enumerate(layers):
             set_layer_index(layer, position)
-        return SpanView(base, text_config, last - first)
+        return base, text_config
 
     def _measure(self) -> int:
         view = self.view(self.start, self.end)
         cache = view.new_cache()
         hidden = torch.zeros((1, 1, self.width), dtype=self.dtype, device=self.device)
         view.step(hidden, cache, 0)
-        return measure_bytes(cache)
+        return measure_bytes(cache) // (cache.capacity if isinstance(cache, SessionCache) else 1)
 
 
 def _class_of(description: ModelDescription) -> type[PreTrainedModel]:

@@ -1,4 +1,4 @@
-"""Serve a span to every client that opens a stream.
+"""Serve a span to every client, and to every server before this one in a chain, that opens a stream.
 
 Shapes and messages: `meadow_client.wire.messages`. Runs on the event loop; layers run on the compute thread.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from meadow_client.errors import BrokenFrameError, MeadowError
@@ -19,18 +20,19 @@ from meadow_client.wire.messages import (
     Backward,
     Failure,
     Forward,
+    Join,
     Open,
     Opened,
     Reply,
     Request,
     Result,
-    Step,
     TensorName,
 )
-from meadow_engine.runtime.caches import CacheBudget, Reservation
-from meadow_engine.runtime.device import ComputeThread
-from meadow_engine.runtime.requests import ClientState
+from meadow_engine.runtime.batcher import Batcher
+from meadow_engine.runtime.pool import PagePool
+from meadow_engine.runtime.requests import SessionState, StatelessState
 from meadow_engine.runtime.span import Span
+from meadow_engine.serving.sessions import Connect, RefusedError, ServerSession
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
 MAX_STEP_TOKENS = 8192
@@ -39,14 +41,6 @@ LAST_READS = 64
 LAST_READ_BYTES = 64 * 1024
 
 log = logging.getLogger(__name__)
-
-
-class RefusedError(MeadowError):
-    """Something a client asked for and does not get; only the code goes to it."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(f"refused: {code}")
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,7 @@ class ServingLimits:
 
 @dataclass
 class ServingCounts:
-    """What this server did since it started."""
+    """What this server did since it started; `sessions` counts those that are open now."""
 
     sessions: int = 0
     tokens: int = 0
@@ -72,46 +66,55 @@ class SpanServer:
         self,
         model: str,
         span: Span,
-        compute: ComputeThread,
-        budget: CacheBudget,
+        batcher: Batcher,
+        pool: PagePool,
+        connect: Connect,
         limits: ServingLimits | None = None,
     ) -> None:
+        """`connect` opens a stream to another server of the swarm, by its peer id."""
         self._model = model
         self._span = span
-        self._compute = compute
-        self._budget = budget
+        self._batcher = batcher
+        self._pool = pool
+        self._connect = connect
         self._limits = limits or ServingLimits()
         widest = span.width * span.dtype.itemsize
         self._max_step_tokens = max(1, min(MAX_STEP_TOKENS, MAX_BODY_BYTES // widest))
+        self._sessions: dict[str, ServerSession] = {}
+        self._has_come: dict[str, asyncio.Event] = {}
         self.counts = ServingCounts()
 
     async def serve(self, stream: Stream) -> None:
-        """Answer one client until it hangs up.
+        """Answer one client until it hangs up, or take one server's steps for a session that is open here.
 
         Trust: `wire/checks.py` has checked every message's shapes, dtypes and sizes against the opening before its
-        body was read; a client can reach its own session only.
+        body was read. A session is reached by its client's stream and by those who know its id, which the client
+        chose at random and told the servers of its chain only.
         Ends: the client closes, stays silent for longer than the limits allow, breaks the protocol, or the task
         is cancelled because the span is withdrawn. The cache's memory is given back on every path.
         Errors: clients get a code; nothing a client sends ends more than its own stream.
         """
         try:
             await self._converse(stream)
-        except RefusedError as error:
-            await self._refuse(stream, error.code)
-        except BrokenFrameError as error:
-            log.warning("A peer broke the protocol: %s", error)
-            await self._refuse(stream, error.code)
-        except (asyncio.IncompleteReadError, OSError, TimeoutError):
-            pass
-        except MeadowError as error:
-            await self._refuse(stream, error.code)
-        except (RuntimeError, ValueError, IndexError, TypeError, KeyError):
-            log.exception("A request failed on this computer")
-            await self._refuse(stream, "failed")
+        except (
+            ExceptionGroup,
+            MeadowError,
+            asyncio.IncompleteReadError,
+            OSError,
+            RuntimeError,
+            ValueError,
+            IndexError,
+            TypeError,
+            KeyError,
+        ) as error:
+            await self._part(stream, _first(error))
 
     async def _converse(self, stream: Stream) -> None:
         async with asyncio.timeout(self._limits.opening_s):
             opening, _ = await frames.read(stream.reader, frames.request_decoder, checks.check_opening, 0)
+        if isinstance(opening, Join):
+            await self._feed(stream, opening)
+            return
         if not isinstance(opening, Open):
             raise BrokenFrameError("The first message of a stream must open it")
         self._check_possible(opening)
@@ -119,15 +122,15 @@ class SpanServer:
         terms = checks.Terms(
             opening.kind, opening.batch, opening.max_length, self._span.width, dtype, self._max_step_tokens
         )
-        await self._send(stream, Opened(self._span.width, dtype, self._max_step_tokens))  # type: ignore[arg-type]
-        client = ClientState(self._span, opening.start, opening.end)
-        with self._budget.reserve() as reservation:
-            self.counts.sessions += 1
-            try:
-                while True:
-                    await self._answer(stream, client, terms, reservation)
-            finally:
-                self.counts.sessions -= 1
+        opened = Opened(self._span.width, dtype, self._max_step_tokens)  # type: ignore[arg-type]
+        self.counts.sessions += 1
+        try:
+            if opening.session is None:
+                await self._answer_stateless(stream, opening, terms, opened)
+            else:
+                await self._run_session(stream, opening, opening.session, terms, opened)
+        finally:
+            self.counts.sessions -= 1
 
     def _check_possible(self, opening: Open) -> None:
         if opening.version != VERSION:
@@ -136,34 +139,99 @@ class SpanServer:
             raise RefusedError("other-model")
         if not self._span.start <= opening.start < opening.end <= self._span.end:
             raise RefusedError("layers-not-here")
+        if opening.session in self._sessions:
+            raise RefusedError("session-taken")
 
-    async def _answer(self, stream: Stream, client: ClientState, terms: checks.Terms, reservation: Reservation) -> None:
+    async def _run_session(
+        self, stream: Stream, opening: Open, session_id: str, terms: checks.Terms, opened: Opened
+    ) -> None:
+        async def move_out() -> None:
+            await session.move_out()
+
+        async with asyncio.timeout(self._limits.idle_s) as idle:
+            with self._pool.account(move_out) as account:
+                session = ServerSession(
+                    opening,
+                    terms,
+                    SessionState(self._span, opening.start, opening.end),
+                    self._batcher,
+                    self._pool,
+                    account,
+                    stream,
+                    self._connect,
+                    idle,
+                    self._limits.idle_s,
+                    self._count_tokens,
+                )
+                with self._known(session_id, session):
+                    try:
+                        await session.run(opened)
+                    finally:
+                        await session.aclose()
+
+    @contextmanager
+    def _known(self, session_id: str, session: ServerSession) -> Iterator[None]:
+        self._sessions[session_id] = session
+        if (event := self._has_come.get(session_id)) is not None:
+            event.set()
+        try:
+            yield
+        finally:
+            del self._sessions[session_id]
+
+    async def _feed(self, stream: Stream, join: Join) -> None:
+        if join.version != VERSION:
+            raise RefusedError("other-version")
+        session = self._sessions.get(join.session)
+        if session is None:
+            session = await self._wait_for_session(join.session)
+        await session.feed(stream)
+
+    async def _wait_for_session(self, session_id: str) -> ServerSession:
+        """The client opens all servers of a chain at the same time, so the one before may be here first."""
+        event = self._has_come.setdefault(session_id, asyncio.Event())
+        try:
+            async with asyncio.timeout(self._limits.opening_s):
+                await event.wait()
+            return self._sessions[session_id]
+        except (TimeoutError, KeyError) as error:
+            raise RefusedError("no-such-session") from error
+        finally:
+            self._has_come.pop(session_id, None)
+
+    async def _answer_stateless(self, stream: Stream, opening: Open, terms: checks.Terms, opened: Opened) -> None:
+        state = StatelessState(self._span, opening.start, opening.end)
+        await self._send(stream, opened)
+
         def check(request: Request) -> None:
             checks.check_request(request, terms)
-            if isinstance(request, Step):
-                batch, tokens, _width = _hidden_shape(request)
-                if not client.accepts(batch, request.position):
-                    raise RefusedError("position-gap")
-                reservation.grow_to(batch * (request.position + tokens))
 
-        async with asyncio.timeout(self._limits.idle_s):
-            request, data = await frames.read(stream.reader, frames.request_decoder, check, terms.max_body_bytes)
-        if isinstance(request, Open):
-            raise BrokenFrameError("A stream is opened only once")
-        tensors = {header.name: from_wire(header, data[header.name]) for header in request.tensors}
-        name: TensorName = "hidden"
-        match request:
-            case Step():
-                done = await self._compute.run(client.step, request.position, tensors)
-            case Forward():
-                done = await self._compute.run(client.forward, tensors)
-            case Backward():
-                name = "grad"
-                done = await self._compute.run(client.backward, tensors)
-        headers, bodies = to_wire({name: done.value})
-        batch, tokens, _width = _hidden_shape(request)
-        self.counts.tokens += batch * tokens
-        await self._send(stream, Result(headers, done.queue_s, done.compute_s), bodies)
+        while True:
+            async with asyncio.timeout(self._limits.idle_s):
+                request, data = await frames.read(stream.reader, frames.request_decoder, check, terms.max_body_bytes)
+            if not isinstance(request, Forward | Backward):
+                raise BrokenFrameError("A stateless stream takes passes forward and backward")
+            tensors = {header.name: from_wire(header, data[header.name]) for header in request.tensors}
+            name: TensorName = "hidden" if isinstance(request, Forward) else "grad"
+            run = state.forward if isinstance(request, Forward) else state.backward
+            done = await self._batcher.run_alone(run, tensors)
+            rows, tokens, _width = tensors["hidden"].shape
+            self._count_tokens(rows * tokens)
+            headers, bodies = to_wire({name: done.value})
+            await self._send(stream, Result(headers, ((done.queue_s, done.compute_s),)), bodies)
+
+    def _count_tokens(self, tokens: int) -> None:
+        self.counts.tokens += tokens
+
+    async def _part(self, stream: Stream, error: BaseException) -> None:
+        """Say why, where there is somebody to hear it."""
+        if isinstance(error, BrokenFrameError):
+            log.warning("A peer broke the protocol: %s", error)
+        if isinstance(error, MeadowError):
+            await self._refuse(stream, error.code)
+        elif not isinstance(error, asyncio.IncompleteReadError | OSError | TimeoutError):
+            log.error("A request failed on this computer", exc_info=error)
+            await self._refuse(stream, "failed")
 
     async def _refuse(self, stream: Stream, code: str) -> None:
         with suppress(OSError, TimeoutError):  # the client may be gone
@@ -184,7 +252,7 @@ async def _read_away(stream: Stream) -> None:
                 return
 
 
-def _hidden_shape(request: Step | Forward | Backward) -> tuple[int, int, int]:
-    header = next(header for header in request.tensors if header.name == "hidden")
-    batch, tokens, width = header.shape
-    return batch, tokens, width
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -14,6 +14,7 @@ import torch
 
 from meadow_client.errors import ContextExceededError, ServerLostError, UsageError
 from meadow_client.models.answering import AnswerCutError, Answerer, End, Piece, Question
+from meadow_client.models.draft import DraftModel
 from meadow_client.models.sampling import Sampling
 from meadow_client.session.swarm_client import Waiting
 
@@ -52,7 +53,10 @@ class FakeSession:
 
 
 class FakeModel:
-    """Says `text` token by token, as Transformers' generate would; then `fails_with`, or waits to be cancelled."""
+    """Says `text`, `at_once` tokens in each step, as Transformers' generate would.
+
+    Then it raises `fails_with`, or waits to be cancelled.
+    """
 
     device = torch.device("cpu")
 
@@ -61,6 +65,7 @@ class FakeModel:
         self.fails_with: Exception | None = None
         self.waits_for: Waiting | None = None
         self.is_endless = False
+        self.at_once = 1
         self.sessions: list[FakeSession] = []
         self.generation_config = SimpleNamespace(eos_token_id=END_TOKEN, do_sample=False)
         self.remote = SimpleNamespace(inference_session=self._open)
@@ -75,10 +80,10 @@ class FakeModel:
         if self.waits_for is not None:
             session.on_waiting(self.waits_for)
         streamer.put(ids)
-        for letter in self.text[: asked["max_new_tokens"]]:
-            token = torch.tensor([ord(letter)])
-            ids = torch.cat([ids, token[None]], dim=1)
-            streamer.put(token)
+        for first in range(0, min(len(self.text), asked["max_new_tokens"]), self.at_once):
+            tokens = torch.tensor([ord(letter) for letter in self.text[first : first + self.at_once]])
+            ids = torch.cat([ids, tokens[None]], dim=1)
+            streamer.put(tokens if self.at_once == 1 else tokens[None])
             if bool(asked["stopping_criteria"](ids, None).all()):
                 break
         streamer.end()
@@ -107,7 +112,7 @@ def tokenizer() -> Letters:
 
 @pytest.fixture
 def answerer(model: FakeModel, tokenizer: Letters) -> Iterator[Answerer]:
-    description: Any = SimpleNamespace(name="demo", context_length=CONTEXT)
+    description: Any = SimpleNamespace(name="demo", context_length=CONTEXT, text_config=SimpleNamespace())
     found = Answerer(description, model, tokenizer)
     yield found
     found.close()
@@ -145,6 +150,74 @@ async def test_an_answer_stops_before_a_stop_string(answerer: Answerer) -> None:
 
 async def test_what_only_began_like_a_stop_string_is_said(answerer: Answerer) -> None:
     assert (await ask(answerer, stops=["lox"]))[0] == "Hello"
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 4, 10])
+async def test_several_tokens_in_a_step_are_counted_one_by_one(
+    answerer: Answerer, model: FakeModel, at_once: int
+) -> None:
+    model.at_once = at_once
+    text, end = await ask(answerer)
+    assert (text, end.finish_reason, end.completion_tokens) == ("Hello", "stop", 6)
+
+
+@pytest.mark.parametrize("at_once", [2, 5, 10])
+async def test_what_was_guessed_behind_a_stop_string_is_not_said(
+    answerer: Answerer, model: FakeModel, at_once: int
+) -> None:
+    model.at_once = at_once
+    text, end = await ask(answerer, stops=["el"], max_new_tokens=6)
+    assert (text, end.finish_reason, end.completion_tokens) == ("H", "stop", 3)
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 20])
+async def test_what_was_guessed_behind_the_last_token_is_not_said(
+    answerer: Answerer, model: FakeModel, at_once: int
+) -> None:
+    model.text, model.at_once = "Hello. And more", at_once
+    text, end = await ask(answerer)
+    assert (text, end.finish_reason, end.completion_tokens) == ("Hello", "stop", 6)
+
+
+async def test_what_was_guessed_behind_the_limit_is_not_said(answerer: Answerer, model: FakeModel) -> None:
+    model.at_once = 3
+    text, end = await ask(answerer, max_new_tokens=4)
+    assert (text, end.finish_reason, end.completion_tokens) == ("Hell", "length", 4)
+
+
+async def test_the_speed_leaves_out_what_came_with_the_first_step(answerer: Answerer, model: FakeModel) -> None:
+    model.at_once = 20
+    assert (await ask(answerer))[1].tokens_per_second == 0.0
+    model.at_once = 5
+    assert (await ask(answerer))[1].tokens_per_second > 0.0
+
+
+async def test_guessing_from_the_text_can_be_left_out(answerer: Answerer, model: FakeModel) -> None:
+    await ask(answerer)
+    assert model.asked["prompt_lookup_num_tokens"] == 10
+    await ask(answerer, lookup=False)
+    assert "prompt_lookup_num_tokens" not in model.asked
+
+
+async def test_a_draft_model_guesses_as_far_as_its_context_reaches(model: FakeModel, tokenizer: Letters) -> None:
+    description: Any = SimpleNamespace(name="demo", context_length=CONTEXT, text_config=SimpleNamespace())
+    found = Answerer(description, model, tokenizer, DraftModel("small model", 10))
+    await ask(found, max_new_tokens=7, lookup=False)
+    assert model.asked["assistant_model"] == "small model"
+    assert "prompt_lookup_num_tokens" not in model.asked
+    await ask(found, max_new_tokens=8)
+    assert "assistant_model" not in model.asked
+    assert model.asked["prompt_lookup_num_tokens"] == 10
+    found.close()
+
+
+async def test_nothing_is_guessed_where_servers_cannot_forget(model: FakeModel, tokenizer: Letters) -> None:
+    config = SimpleNamespace(layer_types=["linear_attention", "full_attention"])
+    description: Any = SimpleNamespace(name="demo", context_length=CONTEXT, text_config=config)
+    found = Answerer(description, model, tokenizer, DraftModel("small model", CONTEXT))
+    await ask(found)
+    assert not {"assistant_model", "prompt_lookup_num_tokens"} & set(model.asked)
+    found.close()
 
 
 async def test_an_answer_has_as_much_room_as_the_context_leaves(answerer: Answerer, model: FakeModel) -> None:

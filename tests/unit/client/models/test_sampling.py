@@ -37,7 +37,7 @@ def test_without_a_seed_every_answer_draws_anew() -> None:
 
 
 def test_negative_and_very_large_seeds_are_seeds_too() -> None:
-    for seed in (-1, 1 << 64, -(1 << 70)):
+    for seed in (-1, 1 << 64, -(1 << 70), (1 << 64) - 1):
         assert draw(Sampling(1.0, seed=seed), 50) == draw(Sampling(1.0, seed=seed), 50)
 
 
@@ -54,6 +54,36 @@ def test_tokens_come_as_often_as_the_softmax_says() -> None:
     expected = LOGITS[0].double().softmax(0) * DRAWS
     assert counts[4] == 0
     assert chi_square(counts[:4], expected[:4]) < CHI_SQUARE_BOUND
+
+
+def test_tokens_of_one_text_come_as_often_as_the_softmax_says() -> None:
+    noisy = GumbelDraw(seed=1)
+    text = torch.zeros((1, DRAWS), dtype=torch.int64)
+    drawn = [int(noisy(text[:, :position], LOGITS).argmax()) for position in range(DRAWS)]  # type: ignore[arg-type]
+    counts = torch.bincount(torch.tensor(drawn), minlength=5).double()
+    assert chi_square(counts[:4], LOGITS[0].double().softmax(0)[:4] * DRAWS) < CHI_SQUARE_BOUND
+    pairs = torch.zeros((4, 4))
+    for earlier, later in zip(drawn[::2], drawn[1::2], strict=True):
+        pairs[earlier, later] += 1
+    likely = LOGITS[0, :4].double().softmax(0)
+    # 99.9 % of the chi-square distribution with 15 degrees of freedom.
+    assert chi_square(pairs, likely[:, None] * likely * DRAWS / 2) < 37.7
+
+
+def test_a_token_depends_on_seed_and_position_and_not_on_what_was_drawn_before() -> None:
+    ids = torch.arange(9)[None]
+    noisy = GumbelDraw(seed=3)
+    one_by_one = [noisy(ids[:, :position], LOGITS) for position in range(9)]  # type: ignore[arg-type]
+    again = GumbelDraw(seed=3)
+    backwards = [again(ids[:, :position], LOGITS) for position in reversed(range(9))]  # type: ignore[arg-type]
+    assert all(torch.equal(*pair) for pair in zip(one_by_one, reversed(backwards), strict=True))
+    assert not torch.equal(one_by_one[0], one_by_one[1])
+
+
+def test_texts_side_by_side_draw_apart() -> None:
+    drawn = GumbelDraw(seed=1)(NO_TOKENS.expand(2, -1), torch.zeros((2, 5000)))  # type: ignore[arg-type]
+    correlation = torch.corrcoef(drawn)[0, 1]
+    assert abs(float(correlation)) < 0.06
 
 
 def test_temperature_changes_the_probabilities() -> None:

@@ -10,34 +10,31 @@ import msgspec
 import pytest
 import torch
 
-from meadow_client.errors import ServerLostError, ServerRefusedError
+from fakes.streams import PipeWriter, flat, hear, stream_pair
+from meadow_client.errors import MeadowError, ServerLostError, ServerRefusedError
 from meadow_client.routing.chains import Leg
-from meadow_client.session.hop import Hop, Timing, opening_for
+from meadow_client.session.hop import Hop
 from meadow_client.session.tensors import to_wire
 from meadow_client.swarm.node import PeerUnreachableError, Stream
 from meadow_client.wire import frames
-from meadow_client.wire.messages import PROTOCOL, Failure, Message, Opened, Result, Step
+from meadow_client.wire.messages import (
+    PROTOCOL,
+    VERSION,
+    Failure,
+    Forward,
+    Open,
+    Opened,
+    Queued,
+    Result,
+    Step,
+)
 
 PEER = "12D3KooWservant"
 LEG = Leg(PEER, 2, 5)
-OPENING = opening_for("session", "fingerprint", LEG, 2, 64)
-
-
-@dataclass
-class FakeWriter:
-    written: bytearray = field(default_factory=bytearray)
-    is_closed: bool = False
-
-    def writelines(self, parts: list[bytes]) -> None:
-        for part in parts:
-            self.written += part
-
-    async def drain(self) -> None: ...
-
-    def close(self) -> None:
-        self.is_closed = True
-
-    async def wait_closed(self) -> None: ...
+SESSION = "0123456789abcdef" * 2
+OPENING = Open(VERSION, "session", "fingerprint", 2, 5, 2, 64, SESSION)
+STATELESS = Open(VERSION, "stateless", "fingerprint", 2, 5, 2, 64)
+AGREED = Opened(4, "bfloat16", 128)
 
 
 @dataclass
@@ -47,59 +44,55 @@ class FakeNode:
     says: bytes = b""
     ends: bool = False
     refuses: Exception | None = None
-    writer: FakeWriter = field(default_factory=FakeWriter)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     async def open(self, peer: str, protocol: str) -> Stream:
         self.asked.append((peer, protocol))
         if self.refuses is not None:
             raise self.refuses
-        self.reader = asyncio.StreamReader()
-        self.reader.feed_data(self.says)
-        if self.ends:
-            self.reader.feed_eof()
-        return Stream(peer, self.reader, self.writer)  # type: ignore[arg-type]
+        ours, self.far = stream_pair(there=peer)
+        self.writer: PipeWriter = ours.writer  # type: ignore[assignment]
+        self.say(self.says, ends=self.ends)
+        return ours
 
     def say(self, data: bytes, *, ends: bool = False) -> None:
-        self.reader.feed_data(data)
+        self.far.writer.write(data)
         if ends:
-            self.reader.feed_eof()
+            self.far.writer.close()
+
+    async def sent(self) -> tuple[Any, dict[str, torch.Tensor]]:
+        return await hear(self.far, frames.request_decoder)
 
 
-def flat(message: Message, tensor: torch.Tensor | None = None) -> bytes:
-    bodies = [] if tensor is None else to_wire({"hidden": tensor})[1]
-    return b"".join(bytes(part) for part in frames.encode(message, bodies))
+def result(tensor: torch.Tensor, name: Any = "hidden", **fields: Any) -> bytes:
+    return flat(Result((), ((0.125, 0.5),), **fields), **{name: tensor})
 
 
-def result(tensor: torch.Tensor, name: Any = "hidden") -> bytes:
-    return flat(Result(to_wire({name: tensor})[0], 0.125, 0.5), tensor)
+async def open_hop(node: FakeNode, patience_s: float = 60.0, opening: Open = OPENING) -> Hop:
+    return await Hop.open(node, LEG, opening, patience_s, 60.0)  # type: ignore[arg-type]
 
 
-async def open_hop(node: FakeNode, patience_s: float = 60.0) -> Hop:
-    return await Hop.open(node, LEG, OPENING, patience_s, 60.0)  # type: ignore[arg-type]
-
-
-async def opened_hop() -> tuple[FakeNode, Hop]:
-    node = FakeNode(flat(Opened(4, "bfloat16", 128)))
-    hop = await open_hop(node)
-    node.writer.written.clear()
+async def opened_hop(opening: Open = OPENING) -> tuple[FakeNode, Hop]:
+    node = FakeNode(flat(AGREED))
+    hop = await open_hop(node, opening=opening)
+    assert (await node.sent())[0] == opening
     return node, hop
 
 
-async def sent(node: FakeNode) -> tuple[Any, dict[str, bytes]]:
-    reader = asyncio.StreamReader()
-    reader.feed_data(bytes(node.writer.written))
-    return await frames.read(reader, frames.request_decoder, lambda _message: None, 1 << 20)
-
-
 async def test_an_opening_names_model_and_layers_and_brings_the_terms() -> None:
-    node = FakeNode(flat(Opened(4, "bfloat16", 128)))
+    node = FakeNode(flat(AGREED))
     hop = await open_hop(node)
     assert node.asked == [(PEER, PROTOCOL)]
-    assert (await sent(node))[0] == OPENING
-    assert (OPENING.model, OPENING.start, OPENING.end) == ("fingerprint", 2, 5)
+    assert (await node.sent())[0] == OPENING
     assert (hop.terms.width, hop.terms.dtype, hop.terms.max_step_tokens) == (4, "bfloat16", 128)
+    assert (hop.terms.kind, hop.terms.batch, hop.terms.max_length) == ("session", 2, 64)
+    assert not hop.is_linked
     assert not node.writer.is_closed
+
+
+async def test_a_server_says_whether_it_reached_the_next_one() -> None:
+    hop = await open_hop(FakeNode(flat(Opened(4, "bfloat16", 128, is_linked=True))))
+    assert hop.is_linked
 
 
 async def test_a_server_that_refuses_to_open_is_heard_with_its_code() -> None:
@@ -112,12 +105,13 @@ async def test_a_server_that_refuses_to_open_is_heard_with_its_code() -> None:
 
 NO_ANSWERS = {
     "nothing": b"",
-    "part of a frame": flat(Opened(4, "bfloat16", 128))[:-1],
+    "part of a frame": flat(AGREED)[:-1],
     "a request": flat(Step(0, ())),
     "a result": result(torch.zeros(1, 1, 4)),
+    "a place in line": flat(Queued(1, 60.0)),
     "strange bytes": b"HTTP/1.1 400 Bad Request\r\n\r\n",
     "no text": b"\x00\x00\x00\x0a" + bytes(8) + b"\x81\xa4type\xa4\xff\xff\xff\xff",
-    "a body": flat(Opened(4, "bfloat16", 128))[:4] + (9).to_bytes(8, "big") + bytes(99),
+    "a body": flat(AGREED)[:4] + (9).to_bytes(8, "big") + bytes(99),
 }
 
 
@@ -142,64 +136,161 @@ async def test_a_server_that_is_silent_at_the_opening_is_waited_for_no_longer_th
     assert node.writer.is_closed
 
 
-async def test_a_step_travels_in_the_servers_dtype_and_comes_back_in_the_callers() -> None:
-    node, hop = await opened_hop()
+async def test_an_opening_that_is_cancelled_closes_its_stream() -> None:
+    node = FakeNode()
+    async with asyncio.TaskGroup() as group:
+        opening = group.create_task(open_hop(node))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        opening.cancel()
+    assert node.writer.is_closed
+
+
+async def test_a_stateless_request_travels_in_the_servers_dtype_and_its_answer_comes_back_in_the_callers() -> None:
+    node, hop = await opened_hop(STATELESS)
     answer = torch.randn(2, 3, 4).bfloat16()
     node.say(result(answer))
-    back = await hop.step(7, {"hidden": torch.randn(2, 3, 4), "beam_idx": torch.tensor([1, 0])})
+    positions = torch.arange(3).expand(2, 3)
+    back = await hop.forward({"hidden": torch.randn(2, 3, 4), "position_ids": positions})
     assert back.dtype == torch.float32
     assert torch.equal(back, answer.float())
-    message, _ = await sent(node)
-    assert message.position == 7
-    assert [(h.name, h.dtype) for h in message.tensors] == [("hidden", "bfloat16"), ("beam_idx", "int64")]
-    assert hop.timing == Timing(0.125, 0.5)
+    message, _tensors = await node.sent()
+    assert isinstance(message, Forward)
+    assert [(h.name, h.dtype) for h in message.tensors] == [("hidden", "bfloat16"), ("position_ids", "int64")]
 
 
 async def test_a_backward_is_answered_by_a_gradient() -> None:
-    node, hop = await opened_hop()
+    node, hop = await opened_hop(STATELESS)
     answer = torch.randn(1, 2, 4).bfloat16()
     node.say(result(answer, name="grad"))
     grad = await hop.backward({"hidden": torch.zeros(1, 2, 4), "grad": torch.ones(1, 2, 4)})
     assert torch.equal(grad, answer.float())
 
 
-async def test_a_server_that_refuses_a_step_is_heard_with_its_code() -> None:
-    node, hop = await opened_hop()
+async def test_a_server_that_refuses_a_request_is_heard_with_its_code() -> None:
+    node, hop = await opened_hop(STATELESS)
     node.say(flat(Failure("server-full")))
     with pytest.raises(ServerRefusedError, match="server-full"):
-        await hop.step(0, {"hidden": torch.zeros(1, 1, 4)})
+        await hop.forward({"hidden": torch.zeros(1, 1, 4)})
 
 
 @pytest.mark.parametrize("length", [0, 5, 12, 30, -1])
-async def test_a_server_that_dies_during_a_step_is_lost(length: int) -> None:
-    node, hop = await opened_hop()
+async def test_a_server_that_dies_during_a_request_is_lost(length: int) -> None:
+    node, hop = await opened_hop(STATELESS)
     node.say(result(torch.zeros(1, 1, 4).bfloat16())[:length], ends=True)
     with pytest.raises(ServerLostError, match="stopped answering"):
-        await hop.step(0, {"hidden": torch.zeros(1, 1, 4)})
+        await hop.forward({"hidden": torch.zeros(1, 1, 4)})
 
 
-WRONG_RESULTS = {
-    "another shape": result(torch.zeros(1, 2, 4).bfloat16()),
-    "another dtype": result(torch.zeros(1, 1, 4)),
-    "another tensor": result(torch.zeros(1, 1, 4).bfloat16(), name="grad"),
-    "an agreement": flat(Opened(4, "bfloat16", 128)),
+STRANGE_ANSWERS = {
+    "an agreement": flat(AGREED),
     "strange bytes": b"HTTP/1.1 400 Bad Request\r\n\r\n",
     "no text": b"\x00\x00\x00\x0a" + bytes(8) + b"\x81\xa4type\xa4\xff\xff\xff\xff",
     "a huge body": b"\x00\x00\x00\x0a" + b"\xff" * 8,
     "nothing": msgspec.msgpack.encode(None) * 12,
+    "another tensor": result(torch.zeros(1, 1, 4).bfloat16(), name="grad"),
+}
+WRONG_RESULTS = {
+    **STRANGE_ANSWERS,
+    "another shape": result(torch.zeros(1, 2, 4).bfloat16()),
+    "another dtype": result(torch.zeros(1, 1, 4)),
+    "a place in line": flat(Queued(1, 60.0)),
 }
 
 
 @pytest.mark.parametrize("data", WRONG_RESULTS.values(), ids=WRONG_RESULTS)
-async def test_a_server_that_answers_a_step_with_anything_else_is_lost(data: bytes) -> None:
-    node, hop = await opened_hop()
+async def test_a_server_that_answers_a_request_with_anything_else_is_lost(data: bytes) -> None:
+    node, hop = await opened_hop(STATELESS)
     node.say(data, ends=True)
     with pytest.raises(ServerLostError):
-        await hop.step(0, {"hidden": torch.zeros(1, 1, 4)})
+        await hop.forward({"hidden": torch.zeros(1, 1, 4)})
 
 
-async def test_a_server_that_is_silent_during_a_step_is_lost_after_the_agreed_time() -> None:
-    node = FakeNode(flat(Opened(4, "bfloat16", 128)))
-    hop = await Hop.open(node, LEG, OPENING, 60.0, 0.0)  # type: ignore[arg-type]
+async def test_a_server_that_is_silent_during_a_request_is_lost_after_the_agreed_time() -> None:
+    node = FakeNode(flat(AGREED))
+    hop = await Hop.open(node, LEG, STATELESS, 60.0, 0.0)  # type: ignore[arg-type]
     with pytest.raises(ServerLostError, match="did not answer within 0 s"):
-        await hop.step(0, {"hidden": torch.zeros(1, 1, 4)})
+        await hop.forward({"hidden": torch.zeros(1, 1, 4)})
+
+
+@dataclass
+class Listener:
+    """What a session's listener was told."""
+
+    results: list[tuple[Result, Any]] = field(default_factory=list)
+    queued: list[Queued] = field(default_factory=list)
+    failures: list[MeadowError] = field(default_factory=list)
+
+    async def listen(self, hop: Hop) -> None:
+        await hop.hear(lambda *answer: self.results.append(answer), self.queued.append, self.failures.append)
+
+
+async def test_a_sessions_replies_are_heard_in_order_until_the_server_fails() -> None:
+    node, hop = await opened_hop()
+    answer = torch.randn(1, 2, 4).bfloat16()
+    node.say(flat(Queued(2, 9.0)) + result(answer, position=0, tokens=2) + result(answer, position=2, tokens=2))
+    node.say(flat(Failure("server-full")) + result(answer, position=4, tokens=2))
+    listener = Listener()
+    await listener.listen(hop)
+    assert [(reply.position, reply.tokens) for reply, _data in listener.results] == [(0, 2), (2, 2)]
+    assert listener.results[0][0].timings == ((0.125, 0.5),)
+    assert bytes(listener.results[0][1]["hidden"]) == bytes(to_wire({"hidden": answer})[1][0])
+    assert listener.queued == [Queued(2, 9.0)]
+    (failure,) = listener.failures
+    assert isinstance(failure, ServerRefusedError)
+    assert (failure.reason, failure.peer) == ("server-full", PEER)
+
+
+@pytest.mark.parametrize("length", [0, 5, 12, 30, -1])
+async def test_a_server_whose_stream_ends_during_a_session_is_lost(length: int) -> None:
+    node, hop = await opened_hop()
+    node.say(result(torch.zeros(1, 1, 4), tokens=1)[:length], ends=True)
+    listener = Listener()
+    await listener.listen(hop)
+    (failure,) = listener.failures
+    assert isinstance(failure, ServerLostError)
+    assert "stopped answering" in str(failure)
+    assert listener.results == []
+
+
+WRONG_REPLIES = {
+    **STRANGE_ANSWERS,
+    "another width": result(torch.zeros(1, 1, 5), tokens=1),
+    "more tokens than are done": result(torch.zeros(1, 2, 4), tokens=1),
+    "more sequences than agreed": result(torch.zeros(3, 1, 4), tokens=1),
+    "int8 without scales": result(torch.zeros(1, 1, 4, dtype=torch.int8), tokens=1),
+}
+
+
+@pytest.mark.parametrize("data", WRONG_REPLIES.values(), ids=WRONG_REPLIES)
+async def test_a_server_that_says_anything_else_in_a_session_is_lost(data: bytes) -> None:
+    node, hop = await opened_hop()
+    node.say(data, ends=True)
+    listener = Listener()
+    await listener.listen(hop)
+    assert [type(failure) for failure in listener.failures] == [ServerLostError]
+    assert listener.results == []
+
+
+async def test_a_step_is_sent_with_its_route() -> None:
+    node, hop = await opened_hop()
+    hidden = torch.randn(1, 2, 4)
+    headers, bodies = to_wire({"hidden": hidden})
+    step = Step(7, headers, ("next", "last"), 8)
+    await hop.send(step, bodies)
+    message, tensors = await node.sent()
+    assert message == step
+    assert torch.equal(tensors["hidden"], hidden)
+
+
+async def test_a_server_whose_stream_broke_takes_no_step() -> None:
+    node, hop = await opened_hop()
+    node.writer.fails_with = ConnectionResetError()
+    with pytest.raises(ServerLostError, match="stopped answering"):
+        await hop.send(Step(0, ()), [])
+
+
+async def test_a_stream_that_is_closed_is_closed() -> None:
+    node, hop = await opened_hop()
+    await hop.aclose()
+    assert node.writer.is_closed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import CancelledError
 from typing import Any
@@ -28,38 +29,38 @@ def hidden(batch: int = 1, tokens: int = 1) -> torch.Tensor:
     return torch.randn(batch, tokens, 4)
 
 
-def test_a_step_gives_what_the_chain_computed_and_moves_on(client: Any) -> None:
+def test_a_step_gives_what_the_servers_computed_and_moves_on(client: Any) -> None:
     with open_session(client) as session:
         entering = hidden(tokens=3)
         assert torch.equal(session.step(entering), entering * 2)
         assert session.position == 3
         session.step(hidden())
         assert session.position == 4
-    assert [position for position, _ in client.chain.steps] == [0, 3]
+    assert [position for position, _ in client.pipeline.steps] == [0, 3]
 
 
-def test_the_chain_is_opened_by_the_first_step_for_its_batch(client: Any) -> None:
+def test_the_servers_are_opened_by_the_first_step_for_its_batch(client: Any) -> None:
     with open_session(client, max_length=32) as session:
         assert client.opened == []
         assert session.members == []
         session.step(hidden(batch=2))
         session.step(hidden(batch=2))
-        assert session.members == client.chain.members
-    assert client.opened == [("session", 0, 6, 2, 32, None)]
+        assert session.members == client.pipeline.members
+    assert client.opened == [(0, 6, 2, 32, None)]
 
 
 def test_only_hidden_states_are_sent_where_servers_can_assume_the_rest(client: Any) -> None:
     with open_session(client) as session:
         session.step(hidden(2, 3), torch.arange(3).expand(2, 3), torch.ones(2, 3))
         session.step(hidden(2, 1), torch.tensor([[3]]), torch.ones(2, 4, dtype=torch.int64))
-    assert [set(tensors) for _, tensors in client.chain.steps] == [{"hidden"}, {"hidden"}]
+    assert [set(tensors) for _, tensors in client.pipeline.steps] == [{"hidden"}, {"hidden"}]
 
 
 def test_positions_and_padding_that_servers_cannot_assume_are_sent(client: Any) -> None:
     with open_session(client) as session:
         session.step(hidden(2, 3), torch.tensor([[0, 1, 2], [0, 0, 1]]), torch.tensor([[1, 1, 1], [0, 1, 1]]))
         session.step(hidden(2, 1), torch.tensor([[3], [2]]), torch.tensor([[1, 1, 1, 1], [0, 1, 1, 1]]))
-    first, second = (tensors for _, tensors in client.chain.steps)
+    first, second = (tensors for _, tensors in client.pipeline.steps)
     assert first["position_ids"].tolist() == [[0, 1, 2], [0, 0, 1]]
     assert first["attention_mask"].tolist() == [[True, True, True], [False, True, True]]
     assert second["position_ids"].dtype == torch.int64
@@ -69,7 +70,7 @@ def test_positions_and_padding_that_servers_cannot_assume_are_sent(client: Any) 
 def test_positions_for_all_sequences_together_are_sent_for_each(client: Any) -> None:
     with open_session(client) as session:
         session.step(hidden(2, 2), torch.tensor([[5, 6]]))
-    assert client.chain.steps[0][1]["position_ids"].tolist() == [[5, 6], [5, 6]]
+    assert client.pipeline.steps[0][1]["position_ids"].tolist() == [[5, 6], [5, 6]]
 
 
 def test_a_mask_that_does_not_cover_all_tokens_is_refused(client: Any) -> None:
@@ -79,51 +80,24 @@ def test_a_mask_that_does_not_cover_all_tokens_is_refused(client: Any) -> None:
             session.step(hidden(), None, torch.tensor([[0]]))
 
 
-def test_a_long_prompt_travels_in_chunks_with_the_parts_that_belong_to_them(client: Any) -> None:
-    client.chain.max_step_tokens = 8
-    mask = torch.ones(2, 10)
-    mask[1, 0] = 0
-    positions = torch.arange(100, 110).expand(2, 10)
-    entering = hidden(2, 10)
+def test_only_the_last_outputs_come_back_where_no_more_are_wanted(client: Any) -> None:
+    entering = hidden(2, 5)
     with open_session(client) as session:
-        output = session.step(entering, positions, mask)
-        assert session.position == 10
-    assert torch.equal(output, entering * 2)
-    assert [position for position, _ in client.chain.steps] == [0, 4, 8]
-    for position, tensors in client.chain.steps:
-        last = min(position + 4, 10)
-        assert torch.equal(tensors["hidden"], entering[:, position:last])
-        assert torch.equal(tensors["position_ids"], positions[:, position:last])
-        assert torch.equal(tensors["attention_mask"], mask.bool()[:, :last])
-
-
-def test_a_chunk_of_a_later_step_has_the_mask_of_all_tokens_so_far(client: Any) -> None:
-    client.chain.max_step_tokens = 2
-    mask = torch.ones(1, 8)
-    mask[0, 0] = 0
-    with open_session(client) as session:
-        session.step(hidden(1, 5), None, mask[:, :5])
-        client.chain.steps.clear()
-        session.step(hidden(1, 3), None, mask)
-    assert [(p, t["attention_mask"].shape[1]) for p, t in client.chain.steps] == [(5, 7), (7, 8)]
-
-
-def test_a_batch_larger_than_one_step_may_be_still_moves_token_by_token(client: Any) -> None:
-    client.chain.max_step_tokens = 2
-    with open_session(client) as session:
-        session.step(hidden(batch=3, tokens=2))
-    assert [position for position, _ in client.chain.steps] == [0, 1]
+        assert torch.equal(session.step(entering, keep=1), entering[:, -1:] * 2)
+        assert torch.equal(session.step(entering, keep=9), entering * 2)
+        assert torch.equal(session.step(entering, keep=0), entering[:, :0])
+        assert session.position == 15
+    assert client.pipeline.kept_from == [4, 5, 15]
 
 
 def test_a_beam_order_is_sent_once_with_the_next_step(client: Any) -> None:
-    client.chain.max_step_tokens = 3
     with open_session(client) as session:
         session.step(hidden(3, 1))
         session.reorder(torch.tensor([2, 0, 1]))
         session.step(hidden(3, 2))
         session.step(hidden(3, 1))
-    orders = [tensors["beam_idx"].tolist() if "beam_idx" in tensors else None for _, tensors in client.chain.steps]
-    assert orders == [None, [2, 0, 1], None, None]
+    orders = [tensors["beam_idx"].tolist() if "beam_idx" in tensors else None for _, tensors in client.pipeline.steps]
+    assert orders == [None, [2, 0, 1], None]
 
 
 def test_two_beam_orders_before_a_step_are_taken_one_after_the_other(client: Any) -> None:
@@ -136,7 +110,7 @@ def test_two_beam_orders_before_a_step_are_taken_one_after_the_other(client: Any
         session.reorder(second)
         assert session.tokens[:, 0].tolist() == rows[first][second].tolist()
         session.step(hidden(3, 1))
-    assert rows[client.chain.steps[1][1]["beam_idx"]].tolist() == rows[first][second].tolist()
+    assert rows[client.pipeline.steps[1][1]["beam_idx"]].tolist() == rows[first][second].tolist()
 
 
 def test_a_session_goes_back_and_never_forward(client: Any) -> None:
@@ -150,7 +124,7 @@ def test_a_session_goes_back_and_never_forward(client: Any) -> None:
             with pytest.raises(UsageError, match="only back"):
                 session.position = wrong
         session.step(hidden())
-    assert [position for position, _ in client.chain.steps] == [0, 2]
+    assert [position for position, _ in client.pipeline.steps] == [0, 2]
 
 
 def test_a_session_has_room_for_as_many_tokens_as_it_was_opened_for(client: Any) -> None:
@@ -170,21 +144,21 @@ def test_a_session_without_room_for_a_token_cannot_be_opened(client: Any) -> Non
 
 @pytest.mark.parametrize("kind", [ServerLostError, ServerRefusedError])
 def test_a_failed_server_is_avoided_and_the_session_is_over(client: Any, kind: Any) -> None:
-    client.chain.fails_with = kind("12D3KooWlost", 0, 6, "reason")
+    client.pipeline.fails_with = kind("12D3KooWlost", 0, 6, "reason")
     session = open_session(client)
     with pytest.raises(kind):
         session.step(hidden())
     assert client.banned == ["12D3KooWlost"]
-    assert client.chain.is_closed
+    assert client.pipeline.is_closed
     with pytest.raises(SessionClosedError):
         session.step(hidden())
 
 
-def test_a_closed_session_gives_its_chain_back_and_takes_no_steps(client: Any) -> None:
+def test_a_closed_session_gives_its_servers_back_and_takes_no_steps(client: Any) -> None:
     session = open_session(client)
     with session:
         session.step(hidden())
-    assert client.chain.is_closed
+    assert client.pipeline.is_closed
     session.close()
     with pytest.raises(SessionClosedError):
         session.step(hidden())
@@ -196,7 +170,7 @@ def test_a_session_that_never_stepped_closes_quietly(client: Any) -> None:
 
 
 def test_a_step_under_way_is_cancelled_from_another_thread(client: Any) -> None:
-    client.chain.blocks = True
+    client.pipeline.blocks = True
     session = open_session(client)
     ended: list[BaseException] = []
 
@@ -208,12 +182,32 @@ def test_a_step_under_way_is_cancelled_from_another_thread(client: Any) -> None:
 
     thread = threading.Thread(target=step)
     thread.start()
-    while not client.chain.steps:
+    while not client.pipeline.steps:
         thread.join(0.001)
     session.cancel()
     thread.join(10)
     assert len(ended) == 1
-    assert client.chain.is_closed
+    assert client.pipeline.is_closed
+
+
+def test_a_session_that_is_closed_while_it_opens_leaves_no_servers_behind(client: Any) -> None:
+    session = open_session(client)
+
+    def step() -> None:
+        with pytest.raises((CancelledError, SessionClosedError)):
+            session.step(hidden())
+
+    thread = threading.Thread(target=step)
+
+    def close_before_it_is_open() -> None:
+        session.cancel()
+        thread.join(10)
+
+    client.on_opened = close_before_it_is_open
+    thread.start()
+    thread.join(10)
+    client.wait_for(asyncio.sleep(0))
+    assert client.pipeline.is_closed
 
 
 def test_the_servers_time_for_the_latest_step_can_be_asked_for(client: Any) -> None:
@@ -237,7 +231,7 @@ def test_transformers_sees_the_session_as_a_cache(client: Any) -> None:
         assert session.position == 2
         cache.reorder_cache(torch.tensor([1, 0]))
         session.step(hidden(2, 1))
-        assert client.chain.steps[-1][1]["beam_idx"].tolist() == [1, 0]
+        assert client.pipeline.steps[-1][1]["beam_idx"].tolist() == [1, 0]
         cache.reset()
         assert session.position == 0
 

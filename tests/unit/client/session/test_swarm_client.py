@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 
 from fakes.clock import FakeClock
 from meadow_client.errors import LayersMissingError, ServerLostError, ServerRefusedError
+from meadow_client.routing.chains import Leg
 from meadow_client.session import swarm_client
 from meadow_client.session.hop import Hop
-from meadow_client.session.swarm_client import ClientOptions, SwarmClient, Waiting
+from meadow_client.session.swarm_client import ClientOptions, Queueing, SwarmClient, Waiting
 from meadow_client.swarm.directory import Announcement, Server
+from meadow_client.wire.checks import Terms
+from meadow_client.wire.messages import Open, Queued
 
 
 def server(peer: str, start: int, end: int, token_s: float = 0.01) -> Server:
@@ -38,8 +42,16 @@ class FakeNode:
 
 @dataclass
 class FakeHop:
-    peer: str
+    leg: Leg
+    opening: Open
     is_closed: bool = False
+    terms = Terms("session", 1, 64, 512, "float32", 8)
+    is_linked = False
+    queued: Callable[[Queued], None] | None = None
+
+    async def hear(self, _on_result: Any, on_queued: Callable[[Queued], None], _on_failed: Any) -> None:
+        self.queued = on_queued
+        await asyncio.Event().wait()
 
     async def aclose(self) -> None:
         self.is_closed = True
@@ -51,12 +63,14 @@ class Hops:
 
     failing: dict[str, Exception] = field(default_factory=dict)
     opened: list[FakeHop] = field(default_factory=list)
+    asked: list[Open] = field(default_factory=list)
 
-    async def open(self, _node: Any, leg: Any, _opening: Any, _connect_s: float, _request_s: float) -> FakeHop:
+    async def open(self, _node: Any, leg: Leg, opening: Open, _connect_s: float, _request_s: float) -> FakeHop:
         await asyncio.sleep(0)
+        self.asked.append(opening)
         if leg.peer in self.failing:
             raise self.failing[leg.peer]
-        self.opened.append(FakeHop(leg.peer))
+        self.opened.append(FakeHop(leg, opening))
         return self.opened[-1]
 
 
@@ -84,7 +98,9 @@ def peers_of(chain: Any) -> list[str]:
 
 
 async def open_chain(client: SwarmClient, told: list[Waiting] | None = None) -> Any:
-    return await client.open_chain("session", 0, 6, 1, 64, told.append if told is not None else None)
+    chain = await client.open_session(0, 6, 1, 64, told.append if told is not None else None)
+    await chain.aclose()
+    return chain
 
 
 async def test_a_chain_names_its_members(clock: FakeClock, hops: Hops) -> None:
@@ -142,7 +158,7 @@ async def test_streams_that_did_open_are_closed_when_another_one_did_not(clock: 
     hops.failing["b"] = ServerRefusedError("b", 3, 6, "server-full")
     with pytest.raises(LayersMissingError):
         await open_chain(client_of([server("a", 0, 3), server("b", 3, 6)], connect_timeout_s=5))
-    assert [hop.peer for hop in hops.opened] == ["a"]
+    assert [hop.leg.peer for hop in hops.opened] == ["a"]
     assert all(hop.is_closed for hop in hops.opened)
 
 
@@ -177,7 +193,7 @@ async def test_streams_that_did_open_are_closed_when_the_opening_is_cancelled(
     stuck, opened = asyncio.Event(), asyncio.Event()
     usual = hops.open
 
-    async def open_or_wait(node: Any, leg: Any, *others: Any) -> FakeHop:
+    async def open_or_wait(node: Any, leg: Leg, *others: Any) -> FakeHop:
         if leg.peer == "b":
             stuck.set()
             await asyncio.Event().wait()
@@ -193,3 +209,49 @@ async def test_streams_that_did_open_are_closed_when_the_opening_is_cancelled(
         await asyncio.sleep(0)
         opening.cancel()
     assert all(hop.is_closed for hop in hops.opened)
+
+
+THREE = [server("a", 0, 2), server("b", 2, 4), server("c", 4, 6)]
+
+
+async def test_every_server_of_a_session_is_told_the_next_one_and_one_secret_name(clock: FakeClock, hops: Hops) -> None:
+    await open_chain(client_of(THREE))
+    assert sorted((o.start, o.end, o.next) for o in hops.asked) == [(0, 2, "b"), (2, 4, "c"), (4, 6, None)]
+    assert len({opening.session for opening in hops.asked}) == 1
+    await open_chain(client_of(THREE))
+    assert len({opening.session for opening in hops.asked}) == 2
+
+
+async def test_a_new_attempt_has_a_new_name_as_the_last_one_may_not_have_ended_yet(
+    clock: FakeClock, hops: Hops
+) -> None:
+    hops.failing["bad"] = ServerRefusedError("bad", 2, 6, "server-full")
+    await open_chain(client_of([server("a", 0, 2), server("bad", 2, 6, 0.001), server("good", 2, 6, 1.0)]))
+    tried = [opening.session for opening in hops.asked if opening.end == 2]
+    assert len(tried) == len(set(tried)) == 2
+
+
+async def test_servers_that_may_not_be_linked_are_told_of_no_next_one(clock: FakeClock, hops: Hops) -> None:
+    await open_chain(client_of(THREE, link_servers=False, codec="int8"))
+    assert [opening.next for opening in hops.asked] == [None, None, None]
+    assert [opening.codec for opening in hops.asked] == ["int8"] * 3
+
+
+async def test_stateless_streams_have_no_name_and_no_next(clock: FakeClock, hops: Hops) -> None:
+    await (await client_of(THREE).open_chain(0, 6, 2, 10)).aclose()
+    assert [(o.kind, o.session, o.next, o.batch, o.max_length) for o in hops.asked] == [
+        ("stateless", None, None, 2, 10)
+    ] * 3
+    assert all(hop.is_closed for hop in hops.opened)
+
+
+async def test_a_place_in_a_servers_line_is_told(clock: FakeClock, hops: Hops) -> None:
+    told: list[Waiting] = []
+    chain = await client_of([server("a", 0, 3), server("b", 3, 6)]).open_session(0, 6, 1, 64, told.append)
+    await asyncio.sleep(0)
+    (last,) = [hop for hop in hops.opened if hop.leg.peer == "b"]
+    assert last.queued is not None
+    last.queued(Queued(3, 40.0))
+    await chain.aclose()
+    assert told == [Queueing("demo", [], 40.0, "b's", 3)]
+    assert str(told[0]) == "b's is full; this conversation is number 3 in its line, waiting up to 40 s"

@@ -5,13 +5,22 @@ from __future__ import annotations
 import pytest
 
 from meadow_client.errors import BrokenFrameError
-from meadow_client.wire.checks import Terms, check_opened, check_opening, check_request, check_result
+from meadow_client.wire.checks import (
+    Terms,
+    check_opened,
+    check_opening,
+    check_request,
+    check_result,
+    check_session_reply,
+)
 from meadow_client.wire.messages import (
     Backward,
     Failure,
     Forward,
+    Join,
     Open,
     Opened,
+    Queued,
     Reply,
     Request,
     Result,
@@ -22,6 +31,7 @@ from meadow_client.wire.messages import (
 SESSION = Terms("session", batch=2, max_length=10, width=8, dtype="bfloat16", max_step_tokens=6)
 STATELESS = Terms("stateless", batch=2, max_length=10, width=8, dtype="bfloat16", max_step_tokens=6)
 OPENED = Opened(8, "bfloat16", 6)
+ID = "0123456789abcdef" * 2
 
 
 def hidden(*shape: int, dtype: str = "bfloat16", name: str = "hidden") -> TensorHeader:
@@ -40,6 +50,10 @@ def beams(*shape: int, dtype: str = "int64") -> TensorHeader:
     return hidden(*shape, dtype=dtype, name="beam_idx")
 
 
+def scale(*shape: int, dtype: str = "float32") -> TensorHeader:
+    return hidden(*shape, dtype=dtype, name="scale")
+
+
 def grad(*shape: int, dtype: str = "bfloat16") -> TensorHeader:
     return hidden(*shape, dtype=dtype, name="grad")
 
@@ -54,6 +68,10 @@ def grad(*shape: int, dtype: str = "bfloat16") -> TensorHeader:
         (hidden(2, 3, 8), mask(2, 7)),
         (beams(2), hidden(2, 1, 8)),
         (hidden(2, 3, 8), positions(2, 3), mask(2, 7), beams(2)),
+        (hidden(2, 3, 8, dtype="float32"),),
+        (hidden(2, 3, 8, dtype="float16"),),
+        (hidden(2, 3, 8, dtype="int8"), scale(2, 3)),
+        (scale(2, 3), hidden(2, 3, 8, dtype="int8"), positions(2, 3), mask(2, 7), beams(2)),
     ],
 )
 def test_a_step_within_the_terms_is_accepted(tensors: tuple[TensorHeader, ...]) -> None:
@@ -68,7 +86,13 @@ def test_a_step_within_the_terms_is_accepted(tensors: tuple[TensorHeader, ...]) 
         pytest.param((hidden(2, 8),), id="two dimensions"),
         pytest.param((hidden(),), id="a number"),
         pytest.param((hidden(1, 1, 7),), id="another width"),
-        pytest.param((hidden(1, 1, 8, dtype="float32"),), id="another dtype"),
+        pytest.param((hidden(1, 1, 8, dtype="bool"),), id="bits"),
+        pytest.param((hidden(1, 1, 8, dtype="int8"),), id="int8 without scales"),
+        pytest.param((hidden(2, 3, 8), scale(2, 3)), id="scales without int8"),
+        pytest.param((hidden(2, 3, 8, dtype="int8"), scale(2, 2)), id="too few scales"),
+        pytest.param((hidden(2, 3, 8, dtype="int8"), scale(2, 3, 1)), id="scales of another shape"),
+        pytest.param((hidden(2, 3, 8, dtype="int8"), scale(2, 3, dtype="float16")), id="scales of another dtype"),
+        pytest.param((hidden(2, 3, 8, dtype="int8"), scale(2, 3), scale(2, 3)), id="scales twice"),
         pytest.param((hidden(1, 1, 8, dtype="int64"),), id="whole numbers"),
         pytest.param((hidden(0, 1, 8),), id="no sequence"),
         pytest.param((hidden(1, 0, 8),), id="no token"),
@@ -118,6 +142,8 @@ def test_a_stateless_request_within_the_terms_is_accepted(message: Request) -> N
         pytest.param(Forward((hidden(2, 1, 8), beams(2))), id="beams in a forward"),
         pytest.param(Forward((hidden(2, 1, 8), grad(2, 1, 8))), id="gradient in a forward"),
         pytest.param(Forward((hidden(3, 1, 8),)), id="too many sequences"),
+        pytest.param(Forward((hidden(2, 1, 8, dtype="float32"),)), id="another dtype"),
+        pytest.param(Forward((hidden(2, 1, 8, dtype="int8"), scale(2, 1))), id="int8"),
         pytest.param(Backward((hidden(2, 3, 8),)), id="no gradient"),
         pytest.param(Backward((grad(2, 3, 8),)), id="no hidden states"),
         pytest.param(Backward((hidden(2, 3, 8), grad(2, 2, 8))), id="gradient of another shape"),
@@ -136,7 +162,9 @@ def test_a_stateless_request_beyond_the_terms_is_refused(message: Request) -> No
         (Step(0, (hidden(1, 1, 8),)), STATELESS),
         (Forward((hidden(1, 1, 8),)), SESSION),
         (Backward((hidden(1, 1, 8), grad(1, 1, 8))), SESSION),
-        (Open(1, "session", "m", 0, 1, 1, 1), SESSION),
+        (Open(1, "session", "m", 0, 1, 1, 1, ID), SESSION),
+        (Join(1, ID), SESSION),
+        (Join(1, ID), STATELESS),
         (Open(1, "stateless", "m", 0, 1, 1, 1), STATELESS),
     ],
 )
@@ -149,6 +177,13 @@ def test_the_largest_correct_step_fits_in_the_largest_body() -> None:
     tensors = (hidden(2, 3, 8), positions(2, 3), mask(2, 10), beams(2))
     check_request(Step(7, tensors), SESSION)
     assert sum(header.nbytes for header in tensors) <= SESSION.max_body_bytes
+
+
+def test_the_largest_correct_step_of_wider_floats_or_of_int8_fits_in_the_largest_body() -> None:
+    for first in ((hidden(2, 3, 8, dtype="float32"),), (hidden(2, 3, 8, dtype="int8"), scale(2, 3))):
+        tensors = (*first, positions(2, 3), mask(2, 10), beams(2))
+        check_request(Step(7, tensors), SESSION)
+        assert sum(header.nbytes for header in tensors) <= SESSION.max_body_bytes
 
 
 def test_the_largest_correct_backward_fits_in_the_largest_body_in_float32() -> None:
@@ -164,10 +199,21 @@ def test_the_largest_correct_backward_fits_in_the_largest_body_in_float32() -> N
 
 
 def test_an_opening_asks_for_at_least_one_layer() -> None:
-    check_opening(Open(1, "session", "m", 3, 4, 1, 1))
+    check_opening(Open(1, "session", "m", 3, 4, 1, 1, ID))
     for start, end in ((4, 4), (5, 4)):
         with pytest.raises(BrokenFrameError, match="no layers"):
-            check_opening(Open(1, "session", "m", start, end, 1, 1))
+            check_opening(Open(1, "session", "m", start, end, 1, 1, ID))
+
+
+def test_a_session_has_an_id_and_stateless_streams_have_none() -> None:
+    check_opening(Open(1, "stateless", "m", 3, 4, 1, 1))
+    for kind, session in (("session", None), ("stateless", ID)):
+        with pytest.raises(BrokenFrameError, match="has an id"):
+            check_opening(Open(1, kind, "m", 3, 4, 1, 1, session))  # type: ignore[arg-type]
+
+
+def test_a_stream_of_another_server_begins_by_joining() -> None:
+    check_opening(Join(1, ID))
 
 
 @pytest.mark.parametrize("message", [Step(0, ()), Forward(()), Backward(())])
@@ -179,27 +225,68 @@ def test_a_stream_begins_with_an_opening(message: Request) -> None:
 def test_an_opening_is_answered_by_agreement_or_failure_only() -> None:
     check_opened(OPENED)
     check_opened(Failure("layers-not-here"))
-    with pytest.raises(BrokenFrameError):
-        check_opened(Result((), 0.0, 0.0))
+    for reply in (Result(()), Queued(1, 60.0)):
+        with pytest.raises(BrokenFrameError):
+            check_opened(reply)
 
 
 def test_a_result_of_the_agreed_shape_or_a_failure_is_accepted() -> None:
-    check_result(Result((hidden(2, 3, 8),), 0.0, 0.0), "hidden", (2, 3, 8), SESSION)
-    check_result(Result((grad(2, 3, 8),), 0.0, 0.0), "grad", (2, 3, 8), STATELESS)
-    check_result(Failure("failed"), "hidden", (2, 3, 8), SESSION)
+    check_result(Result((hidden(2, 3, 8),)), "hidden", (2, 3, 8), STATELESS)
+    check_result(Result((grad(2, 3, 8),)), "grad", (2, 3, 8), STATELESS)
+    check_result(Failure("failed"), "hidden", (2, 3, 8), STATELESS)
 
 
 @pytest.mark.parametrize(
     "reply",
     [
         pytest.param(OPENED, id="an agreement"),
-        pytest.param(Result((), 0.0, 0.0), id="no tensor"),
-        pytest.param(Result((hidden(2, 2, 8),), 0.0, 0.0), id="another shape"),
-        pytest.param(Result((hidden(2, 3, 8, dtype="float32"),), 0.0, 0.0), id="another dtype"),
-        pytest.param(Result((grad(2, 3, 8),), 0.0, 0.0), id="another name"),
-        pytest.param(Result((hidden(2, 3, 8), grad(2, 3, 8)), 0.0, 0.0), id="two tensors"),
+        pytest.param(Queued(1, 60.0), id="a place in line"),
+        pytest.param(Result(()), id="no tensor"),
+        pytest.param(Result((hidden(2, 2, 8),)), id="another shape"),
+        pytest.param(Result((hidden(2, 3, 8, dtype="float32"),)), id="another dtype"),
+        pytest.param(Result((grad(2, 3, 8),)), id="another name"),
+        pytest.param(Result((hidden(2, 3, 8), grad(2, 3, 8))), id="two tensors"),
     ],
 )
 def test_a_result_that_was_not_asked_for_is_refused(reply: Reply) -> None:
     with pytest.raises(BrokenFrameError):
-        check_result(reply, "hidden", (2, 3, 8), SESSION)
+        check_result(reply, "hidden", (2, 3, 8), STATELESS)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Failure("server-full"),
+        Queued(1, 60.0),
+        Result((hidden(2, 3, 8),), (), 4, 3),
+        Result((hidden(1, 6, 8, dtype="float32"),), (), 4, 6),
+        Result((hidden(2, 1, 8),), ((0.1, 0.2), (0.3, 0.4)), 4, 3),
+        Result((hidden(2, 0, 8),), (), 4, 3),
+        Result((hidden(2, 3, 8, dtype="int8"), scale(2, 3)), (), 4, 3),
+    ],
+)
+def test_what_a_sessions_client_may_hear_is_accepted(reply: Reply) -> None:
+    check_session_reply(reply, SESSION)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(OPENED, id="an agreement"),
+        pytest.param(Result((), (), 4, 3), id="no tensor"),
+        pytest.param(Result((hidden(2, 4, 8),), (), 4, 3), id="more outputs than tokens"),
+        pytest.param(Result((hidden(3, 1, 8),), (), 4, 1), id="more sequences than agreed"),
+        pytest.param(Result((hidden(0, 1, 8),), (), 4, 1), id="no sequence"),
+        pytest.param(Result((hidden(2, 1, 8),), (), 4, 4), id="more tokens than one step may have"),
+        pytest.param(Result((hidden(2, 3, 7),), (), 4, 3), id="another width"),
+        pytest.param(Result((hidden(2, 3),), (), 4, 3), id="two dimensions"),
+        pytest.param(Result((hidden(2, 3, 8, dtype="int64"),), (), 4, 3), id="whole numbers"),
+        pytest.param(Result((hidden(2, 3, 8, dtype="int8"),), (), 4, 3), id="int8 without scales"),
+        pytest.param(Result((hidden(2, 3, 8), scale(2, 3)), (), 4, 3), id="scales without int8"),
+        pytest.param(Result((grad(2, 3, 8),), (), 4, 3), id="a gradient"),
+        pytest.param(Result((hidden(2, 3, 8), positions(2, 3)), (), 4, 3), id="positions"),
+    ],
+)
+def test_what_a_sessions_client_may_not_hear_is_refused(reply: Reply) -> None:
+    with pytest.raises(BrokenFrameError):
+        check_session_reply(reply, SESSION)

@@ -13,9 +13,21 @@ import torch
 from meadow_client.errors import BrokenFrameError
 from meadow_client.session.tensors import dtype_named, from_wire, to_wire
 from meadow_client.wire import frames
-from meadow_client.wire.messages import DTYPE_BYTES, Failure, Forward, Message, Open, Result, Step, TensorHeader
+from meadow_client.wire.messages import (
+    DTYPE_BYTES,
+    Failure,
+    Forward,
+    Join,
+    Message,
+    Open,
+    Queued,
+    Result,
+    Step,
+    TensorHeader,
+)
 
 LIMIT = 1 << 20
+ID = "0123456789abcdef" * 2
 
 
 class CountingReader:
@@ -81,13 +93,16 @@ async def test_a_tensor_without_elements_comes_back_with_its_shape() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        Open(1, "session", "model", 0, 4, 1, 128),
+        Open(1, "session", "model", 0, 4, 1, 128, ID, "12D3KooWnext", "int8"),
+        Open(1, "stateless", "model", 0, 4, 1, 128),
+        Join(1, ID),
         Failure("layers-not-here"),
-        Result((), 0.25, 1.5),
+        Queued(3, 60.0),
+        Result((), ((0.25, 1.5), (0.0, 0.5)), 7, 2),
     ],
 )
 async def test_a_message_without_tensors_comes_back_as_it_was(message: Message) -> None:
-    decoder = frames.request_decoder if isinstance(message, Open) else frames.reply_decoder
+    decoder = frames.request_decoder if isinstance(message, Open | Join) else frames.reply_decoder
     back, data = await frames.read(CountingReader(flat(message)), decoder, lambda _message: None, 0)
     assert back == message
     assert data == {}
@@ -161,6 +176,17 @@ async def test_a_message_that_the_caller_refuses_is_dropped_before_its_body_is_r
         msgspec.msgpack.encode({"type": "step", "position": "0", "tensors": []}),
         msgspec.msgpack.encode({"type": "step", "position": 0.0, "tensors": []}),
         msgspec.msgpack.encode({"type": "step", "position": None, "tensors": []}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": ["peer"] * 65}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": [""]}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": ["x" * 129]}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "keep_from": -1}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "timings": [[0.0]]}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "timings": [[0.0, 0.0]] * 65}),
+        msgspec.msgpack.encode({"type": "join", "version": 1}),
+        msgspec.msgpack.encode({"type": "join", "version": 1, "session": ID.upper()}),
+        msgspec.msgpack.encode({"type": "join", "version": 1, "session": ID[:-1]}),
+        msgspec.msgpack.encode({"type": "join", "version": 1, "session": ID + "0"}),
+        msgspec.msgpack.encode({"type": "join", "version": 1, "session": "../../../../../../../../../etc/pa"}),
     ],
     ids=lambda header: repr(header[:24]),
 )
@@ -200,10 +226,10 @@ def _pack(tensor: object) -> bytes:
 
 
 async def test_more_tensors_than_a_message_has_are_refused() -> None:
-    names = ["hidden", "position_ids", "attention_mask", "beam_idx", "grad"]
+    names = ["hidden", "scale", "position_ids", "attention_mask", "beam_idx", "grad"]
     header = forward_of(*[[name, "bool", [1]] for name in names])
     with pytest.raises(BrokenFrameError):
-        await read_request(CountingReader(frame(header, b"12345")))
+        await read_request(CountingReader(frame(header, b"123456")))
 
 
 async def test_a_tensor_named_twice_is_refused() -> None:

@@ -9,12 +9,14 @@ import pytest
 
 from meadow_client.errors import BrokenFrameError
 from meadow_client.wire import checks, frames
-from meadow_client.wire.messages import Open, Request, Result, Step, TensorHeader
+from meadow_client.wire.messages import Join, Open, Queued, Reply, Request, Result, Step, TensorHeader
 
 TERMS = checks.Terms("session", 2, 64, 8, "float32", 32)
 LIMIT = TERMS.max_body_bytes
 FRAMES = [
-    b"".join(bytes(part) for part in frames.encode(Open(1, "session", "fingerprint", 0, 4, 2, 64))),
+    b"".join(bytes(part) for part in frames.encode(Open(1, "session", "fingerprint", 0, 4, 2, 64, "0f" * 16, "next"))),
+    b"".join(bytes(part) for part in frames.encode(Join(1, "0f" * 16))),
+    b"".join(bytes(part) for part in frames.encode(Queued(1, 60.0))),
     b"".join(
         bytes(part)
         for part in frames.encode(
@@ -24,7 +26,22 @@ FRAMES = [
     ),
     b"".join(
         bytes(part)
-        for part in frames.encode(Result((TensorHeader("hidden", "float32", (2, 1, 8)),), 0.1, 0.2), [bytes(64)])
+        for part in frames.encode(
+            Result((TensorHeader("hidden", "float32", (2, 1, 8)),), ((0.1, 0.2),), 5, 1), [bytes(64)]
+        )
+    ),
+    b"".join(
+        bytes(part)
+        for part in frames.encode(
+            Step(
+                5,
+                (TensorHeader("hidden", "int8", (2, 1, 8)), TensorHeader("scale", "float32", (2, 1))),
+                ("second", "third"),
+                5,
+                ((0.1, 0.2),),
+            ),
+            [bytes(16), bytes(8)],
+        )
     ),
 ]
 
@@ -71,7 +88,10 @@ async def read_any(data: bytes) -> None:
     def check(message: Request) -> None:
         checks.check_request(message, TERMS)
 
-    for decoder, checker in ((frames.request_decoder, check), (frames.reply_decoder, lambda _reply: None)):
+    def check_reply(message: Reply) -> None:
+        checks.check_session_reply(message, TERMS)
+
+    for decoder, checker in ((frames.request_decoder, check), (frames.reply_decoder, check_reply)):
         try:
             await frames.read(BoundedReader(data), decoder, checker, LIMIT)  # type: ignore[arg-type]
         except (BrokenFrameError, asyncio.IncompleteReadError):

@@ -64,6 +64,8 @@ def test_layers_in_another_form_are_refused_with_the_right_one(text: str) -> Non
         ["bootstrap", "--listen", "/ip4/0.0.0.0/tcp/31337"],
         ["chat", "demo", "--join", "a", "--prompt", "Hi", "--system", "Be kind", "--max-new-tokens", "5", "--greedy"],
         ["gateway", "demo", "--join", "a", "--port", "4711", "--api-key", "k"],
+        ["chat", "demo", "--draft", "small"],
+        ["gateway", "demo", "--draft", "small"],
         ["demo", "--engines", "2", "--no-gui", "--prompt", "What is Meadow?"],
         ["status", "--json"],
         ["models", "--join", "a", "--json"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -75,6 +76,38 @@ async def test_closing_drops_what_waits_and_lets_the_current_work_end(compute: C
     await first
     await closing
     assert finished == ["first"]
+
+
+async def test_work_that_is_asked_for_after_the_closing_is_dropped_and_not_waited_for() -> None:
+    thread = ComputeThread(torch.device("cpu"))
+    thread.close()
+    async with asyncio.TaskGroup() as group:
+        late = group.create_task(thread.run(divmod, 7, 3))
+        ended, _ = await asyncio.wait([late], timeout=5)
+        late.cancel()
+    assert ended == {late}
+    assert late.cancelled()
+
+
+async def test_what_was_computed_is_told_on_the_loop_with_its_times(compute: ComputeThread) -> None:
+    told: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+    compute.submit(lambda: 7, lambda *outcome: told.set_result((threading.get_ident(), *outcome)))
+    thread, value, error, queue_s, compute_s = await told
+    assert (thread, value, error) == (threading.get_ident(), 7, None)
+    assert queue_s >= 0
+    assert compute_s >= 0
+
+
+async def test_work_whose_asker_is_gone_is_done_and_forgotten(compute: ComputeThread) -> None:
+    begin, done = threading.Event(), []
+    async with asyncio.TaskGroup() as group:
+        group.create_task(compute.run(begin.wait))
+        gone = group.create_task(compute.run(done.append, "work"))
+        await asyncio.sleep(0)
+        gone.cancel()
+        begin.set()
+    await compute.run(int)
+    assert done == ["work"]
 
 
 def test_the_cpu_is_a_device() -> None:

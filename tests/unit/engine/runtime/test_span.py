@@ -17,6 +17,7 @@ from fakes.models import FAMILIES, HIDDEN, tiny_config, write_tiny_model
 from meadow_client.errors import ModelUnusableError
 from meadow_client.models.cutting import find_layers
 from meadow_client.models.description import describe
+from meadow_engine.runtime.packing import Part
 from meadow_engine.runtime.span import LoadOptions, Span, layer_bytes
 
 TinyModel = Callable[[str], Path]
@@ -122,6 +123,41 @@ def test_a_beam_order_takes_the_caches_rows_in_that_order(span_of: Any, family: 
     view.step(hidden, state, 0)
     view.step(hidden[order], expected, 0)
     close(view.step(following, state, 6, beam_idx=order), view.step(following, expected, 6))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_sessions_that_go_together_get_what_the_uncut_layers_give(
+    span_of: Any, tiny_model: TinyModel, family: str
+) -> None:
+    view = span_of(family).view(FIRST, LAST)
+    if not view.can_pack:
+        pytest.skip("runs one session at a time")
+    uncut = Uncut(tiny_model(family), FIRST, LAST)
+    texts = [random_hidden(batch=2), random_hidden(tokens=9, seed=1)]
+    states, positions = [view.new_cache() for _text in texts], [0, 0]
+    got: list[list[torch.Tensor]] = [[], []]
+    for counts in ((18, 3), (1, 5), (5, 1)):
+        ends = [position + count for position, count in zip(positions, counts, strict=True)]
+        parts = [Part(state, text[:, a:b], a) for state, text, a, b in zip(states, texts, positions, ends, strict=True)]
+        for outputs, output in zip(got, view.step_together(parts), strict=True):
+            outputs.append(output)
+        positions = ends
+    with torch.no_grad():
+        for text, outputs in zip(texts, got, strict=True):
+            close(torch.cat(outputs, dim=1), uncut.run(text))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_pass_that_broke_off_is_forgotten_when_the_session_is_prepared(span_of: Any, family: str) -> None:
+    view = span_of(family).view(FIRST, LAST)
+    hidden = random_hidden(tokens=12)
+    state, expected = view.new_cache(), view.new_cache()
+    view.step(hidden[:, :8], state, 0)
+    view.step(hidden[:, :8], expected, 0)
+    with torch.inference_mode():
+        first = state.layers[0]
+        first.update(first.keys[:, :, :3].clone(), first.values[:, :, :3].clone())
+    close(view.step(hidden[:, 8:], state, 8), view.step(hidden[:, 8:], expected, 8))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
