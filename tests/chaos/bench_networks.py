@@ -82,6 +82,7 @@ def running_lab_swarm(model: Path, layers: int, network: Network) -> Iterator[La
 def stages(model: str, network: Network, *, is_quick: bool) -> Iterator[Stage]:
     """What is measured on a network; on a slow one also how hidden states travel, where clients can choose."""
     few = ("--join", ADDRESS, "--runs", "1" if is_quick else "5")
+    fewer = ("--join", ADDRESS, "--runs", "1" if is_quick else "3")
     choices = codecs() if network is SLOW else ()
     measured: list[str] = [*choices] or [""]
     speed = f"{network.mbit:.0f}mbit"
@@ -90,8 +91,18 @@ def stages(model: str, network: Network, *, is_quick: bool) -> Iterator[Stage]:
         suffix, words = (f"-{codec}", f", {codec}") if codec else ("", "")
         decode = ("decode", model, "--tokens", "16", *chosen, "--count-bytes", DEVICE, *few)
         yield Stage(f"decode-{speed}{suffix}", f"One chat far away, {network.mbit:.0f} Mbit/s{words}", decode)
-        prefill = ("prefill", model, "--prompt-tokens", "512", *chosen, *few)
-        yield Stage(f"prefill-{speed}{suffix}", f"A long prompt far away, {network.mbit:.0f} Mbit/s{words}", prefill)
+        tokens = "2048" if network is FAST and not is_quick else "512"
+        prefill = ("prefill", model, "--prompt-tokens", tokens, *chosen, *fewer)
+        title = f"A long prompt far away, {network.mbit:.0f} Mbit/s{words}"
+        yield Stage(f"prefill-{speed}{suffix}", title, prefill)
+        if network is FAST:
+            yield Stage(f"prefill-{speed}-whole", f"{title}, in one piece", (*prefill, "--piece-tokens", "0"))
+            repetitive = ("--text", "repetitive", "--prompt-tokens", "256", "--tokens", "64", "--lookup", "10")
+            title = f"One chat far away, {network.mbit:.0f} Mbit/s"
+            lookup = ("decode", model, *repetitive, *fewer)
+            yield Stage(f"decode-{speed}-lookup", f"{title}, text that repeats itself", lookup)
+            helpless = ("decode", model, "--tokens", "32", "--lookup", "10", *fewer)
+            yield Stage(f"decode-{speed}-helpless", f"{title}, text that nothing can foretell", helpless)
 
 
 def measure_networks(folder: Path, networks: Sequence[Network], *, is_quick: bool) -> int:

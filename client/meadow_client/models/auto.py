@@ -30,6 +30,7 @@ from meadow_client.session.sequential import RemoteSequential
 from meadow_client.session.swarm_client import ClientOptions, SwarmClient
 from meadow_client.swarm.background import BackgroundLoop
 from meadow_client.swarm.node import SwarmNode
+from meadow_client.wire.messages import Codec
 
 
 class _AutoDistributed:
@@ -48,6 +49,7 @@ class _AutoDistributed:
         max_retries: int = 5,
         allowed_servers: Collection[str] | None = None,
         blocked_servers: Collection[str] = (),
+        codec: Codec = "raw",
         **kwargs: Any,
     ) -> Any:
         """Load the client's end of a model and join the swarm that computes its layers.
@@ -60,6 +62,8 @@ class _AutoDistributed:
             max_retries: how many chains are tried before an error is raised.
             allowed_servers: use these peers only; None allows all.
             blocked_servers: never use these peers.
+            codec: how hidden states of sessions travel: "raw" as they are, "int8" in a quarter or half of the bytes and
+                with a small error.
             **kwargs: any keyword of Transformers' `from_pretrained` (dtype, device_map, revision, …).
 
         Raises:
@@ -70,7 +74,9 @@ class _AutoDistributed:
         if not addresses:
             raise UsageError("initial_peers is empty, so there is no swarm to join")
         description = describe(str(model))
-        options = ClientOptions(connect_timeout_s, request_timeout_s, max_retries, allowed_servers, blocked_servers)
+        options = ClientOptions(
+            connect_timeout_s, request_timeout_s, max_retries, allowed_servers, blocked_servers, codec
+        )
         background = BackgroundLoop()
         try:
             node = background.run(SwarmNode.start(new_identity(), addresses, listen=None))

@@ -7,10 +7,11 @@ servers. `generate`, sampling, beams and streamers are Transformers' own.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import torch
@@ -103,20 +104,11 @@ class DistributedModel:
         with self.remote.inference_session(self._longest()) as own:
             return self.generate(inputs, *args, session=own, **kwargs)
 
-    def prepare_inputs_for_generation(
-        self, input_ids: torch.Tensor, next_sequence_length: int | None = None, **kwargs: Any
-    ) -> Any:
-        """As Transformers', but the first step of assisted decoding computes only what a session does not hold yet.
-
-        WORKAROUND transformers 5.23, `_assisted_decoding`: it passes the whole text as new, whatever the cache holds.
-        """
-        cache, tokens = kwargs.get("past_key_values"), input_ids.shape[1]
-        if next_sequence_length is None and isinstance(cache, RemoteCache) and tokens > cache.get_seq_length():
-            wholes = (kwargs.get("attention_mask"), kwargs.get("position_ids"))  # with these for old tokens, too
-            if all(whole is None or whole.shape[-1] == tokens for whole in wholes):
-                next_sequence_length = tokens - cache.get_seq_length()
-        base: Any = super()
-        return base.prepare_inputs_for_generation(input_ids, next_sequence_length=next_sequence_length, **kwargs)
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        theirs = getattr(super(), "prepare_inputs_for_generation", None)
+        if theirs is not None:
+            cls.prepare_inputs_for_generation = _only_what_is_new(theirs)  # type: ignore[attr-defined]
 
     def _get_candidate_generator(self, generation_config: Any, **kwargs: Any) -> Any:
         """As Transformers', but prompt lookup adapts to the text.
@@ -139,6 +131,25 @@ class DistributedModel:
         config = self.config.get_text_config(decoder=True)  # type: ignore[attr-defined]
         length = getattr(config, "max_position_embeddings", None)
         return length if isinstance(length, int) and length > 0 else 1 << 20
+
+
+def _only_what_is_new(theirs: Callable[..., Any]) -> Callable[..., Any]:
+    """Transformers' `prepare_inputs_for_generation`, for a session that holds a part of the text already.
+
+    WORKAROUND transformers 5.23, `_assisted_decoding`: its first step passes the whole text as new, whatever the cache
+    holds. (`wraps`: Transformers reads the signature to learn what a model takes.)
+    """
+
+    @wraps(theirs)
+    def prepare(self: Any, input_ids: torch.Tensor, next_sequence_length: int | None = None, **kwargs: Any) -> Any:
+        cache, tokens = kwargs.get("past_key_values"), input_ids.shape[1]
+        if next_sequence_length is None and isinstance(cache, RemoteCache) and tokens > cache.get_seq_length():
+            wholes = (kwargs.get("attention_mask"), kwargs.get("position_ids"))  # with these for old tokens, too
+            if all(whole is None or whole.shape[-1] == tokens for whole in wholes):
+                next_sequence_length = tokens - cache.get_seq_length()
+        return theirs(self, input_ids, next_sequence_length=next_sequence_length, **kwargs)
+
+    return prepare
 
 
 def connect_layers(model: PreTrainedModel, remote: RemoteSequential) -> None:

@@ -34,6 +34,7 @@ class BenchSettings:
     dtype: Annotated[str, Words("of the weights, on both sides", choices=DTYPES)] = "float32"
     threads: Annotated[int, Words("torch threads of each process", 1)] = 1
     codec: Annotated[str, Words("how hidden states travel; default: as clients do", choices=CODECS)] = ""
+    piece_tokens: Annotated[int, Words("tokens of a prompt that travel together; 0: all of them")] = 256
 
     @property
     def longest_text(self) -> int:

@@ -79,7 +79,7 @@ async def open_sides(model: str, join: Sequence[str], settings: BenchSettings) -
         UsageError: settings that cannot be measured.
     """
     check_settings(settings)
-    options = client_options(settings.codec)
+    options = client_options(settings.codec, settings.piece_tokens)
     addresses = read_addresses(join)
     description = await asyncio.to_thread(describe, model)
     check_length(settings, description.context_length)
@@ -96,7 +96,7 @@ def codecs() -> tuple[str, ...]:
     return tuple(get_args(get_type_hints(ClientOptions).get("codec")))
 
 
-def client_options(codec: str) -> ClientOptions:
+def client_options(codec: str, piece_tokens: int = ClientOptions.piece_tokens) -> ClientOptions:
     """The usual options, with a codec if one is named.
 
     Raises:
@@ -105,7 +105,7 @@ def client_options(codec: str) -> ClientOptions:
     if codec and codec not in codecs():
         raise UsageError(f"Clients cannot choose the codec {codec} in this version")
     chosen: dict[str, Any] = {"codec": codec} if codec else {}
-    return ClientOptions(**chosen)
+    return ClientOptions(piece_tokens=piece_tokens, **chosen)
 
 
 @asynccontextmanager

@@ -111,7 +111,9 @@ def _run_works(works: Sequence[SessionWork]) -> list[torch.Tensor | Exception]:
     ready = [(index, part) for index, part in enumerate(parts) if isinstance(part, Part)]
     outputs: list[torch.Tensor | Exception] = [part if isinstance(part, Exception) else _NOTHING for part in parts]
     view = works[0].state.view
-    if view.can_pack and ready:
+    # One token alone goes faster without the packing.
+    is_alone = len(ready) == 1 and ready[0][1].hidden.shape[:2] == (1, 1)
+    if view.can_pack and ready and not is_alone:
         try:
             for (index, _part), output in zip(ready, view.step_together([part for _, part in ready]), strict=True):
                 outputs[index] = output
