@@ -32,6 +32,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_CONGESTION_CONTROL = "/proc/sys/net/ipv4/tcp_congestion_control"
 _TUN = Path("/dev/net/tun")
 _TUNSETIFF = 0x400454CA
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
@@ -156,6 +157,8 @@ class Lab:
             _ip("-n", namespace, "addr", "add", f"{self.address(host)}/24", "dev", device)
             _ip("-n", namespace, "link", "set", device, "mtu", str(self.mtu), "up")
             _ip("-n", namespace, "route", "add", "default", "dev", device)
+            # Loss-based, as on most computers; bbr spreads the packets of a small message over milliseconds.
+            _ip("netns", "exec", namespace, "sh", "-c", f"printf reno > {_CONGESTION_CONTROL}")
         except BaseException:
             os.close(descriptor)
             raise

@@ -24,6 +24,7 @@ from meadow_client.session.tensors import from_wire, to_wire
 from meadow_client.wire.messages import Codec, Queued, Result, Step
 
 NEXT_LOST = "next-lost"
+FIRST_PIECE_TOKENS = 32
 _WINDOW = 8
 
 
@@ -176,22 +177,24 @@ class _Segment:
         hidden = tensors["hidden"]
         batch, tokens, _width = hidden.shape
         self.compute_s = 0.0
-        size = max(1, self._most // batch)
-        if self._options.piece_tokens:
-            size = min(size, self._options.piece_tokens)
-        if tokens <= size:
-            return await (await self._send(position, tensors, keep_from))
+        sizes = cut_in_pieces(tokens, self._options.piece_tokens, max(1, self._most // batch))
+        if len(sizes) == 1:
+            return await (await self._send(position, tensors, keep_from, is_part=False))
         window = asyncio.Semaphore(_WINDOW)
         answers: list[asyncio.Future[torch.Tensor]] = []
-        for first in range(0, tokens, size):
+        first = 0
+        for size in sizes:
             await window.acquire()
-            part = slice_step(tensors, first, min(first + size, tokens))
-            answer = await self._send(position + first, part, keep_from)
+            part = slice_step(tensors, first, first + size)
+            answer = await self._send(position + first, part, keep_from, is_part=True)
+            first += size
             answer.add_done_callback(lambda _answer: window.release())
             answers.append(answer)
         return torch.cat([await answer for answer in answers], dim=1)
 
-    async def _send(self, position: int, tensors: Tensors, keep_from: int) -> asyncio.Future[torch.Tensor]:
+    async def _send(
+        self, position: int, tensors: Tensors, keep_from: int, *, is_part: bool
+    ) -> asyncio.Future[torch.Tensor]:
         self._pipeline.raise_if_failed()
         hidden = tensors["hidden"]
         batch, tokens, _width = hidden.shape
@@ -200,7 +203,7 @@ class _Segment:
             _Awaited(batch, position, position + tokens, keep_from, hidden.dtype, hidden.device, answer)
         )
         headers, bodies = to_wire({**tensors, **pack(hidden, self._options.codec)})
-        await self.first.send(Step(position, headers, self._route, keep_from), bodies)
+        await self.first.send(Step(position, headers, self._route, keep_from, is_part), bodies)
         return answer
 
     def receive(self, result: Result, data: Mapping[str, bytes]) -> None:
@@ -232,6 +235,20 @@ class _Segment:
             if not answer.done():
                 answer.set_exception(error)
                 answer.exception()  # nobody may be waiting for it any more
+
+
+def cut_in_pieces(tokens: int, piece_tokens: int, most: int) -> list[int]:
+    """How a prompt is cut: small pieces first, so that the last server begins soon, then pieces of `piece_tokens`.
+
+    `most` is what servers take in one message; with `piece_tokens` 0 only they cut.
+    """
+    largest = min(piece_tokens or most, most)
+    sizes: list[int] = []
+    size = min(largest, FIRST_PIECE_TOKENS) if piece_tokens else largest
+    while (left := tokens - sum(sizes)) > 0:
+        sizes.append(min(size, left))
+        size = min(2 * size, largest)
+    return sizes
 
 
 def slice_step(tensors: Tensors, first: int, last: int) -> Tensors:

@@ -105,13 +105,15 @@ class Step(msgspec.Struct, frozen=True, tag="step", forbid_unknown_fields=True):
     """Continue a session at token `position`; less than what is cached rolls the cache back first.
 
     The output goes to the first peer of `route`, or to the client when the route is empty. Of the last server's
-    output, only what stands at `keep_from` or later is wanted. `timings` says what the servers before spent.
+    output, only what stands at `keep_from` or later is wanted. `is_part` if it is one of several that a prompt was cut
+    into. `timings` says what the servers before spent.
     """
 
     position: _Count
     tensors: _Tensors
     route: Annotated[tuple[_Peer, ...], msgspec.Meta(max_length=64)] = ()
     keep_from: _Count = 0
+    is_part: bool = False
     timings: Annotated[tuple[_Timing, ...], msgspec.Meta(max_length=64)] = ()
 
 

@@ -17,15 +17,15 @@ from weakref import WeakSet
 import torch
 
 from meadow_client.session.pipeline import slice_step
-from meadow_engine.batching.passes import (
-    SHORT_STEP_TOKENS,
-    Candidate,
-    PassCosts,
+from meadow_engine.batching.passes import SHORT_STEP_TOKENS, Candidate, PassCosts, plan_pass
+from meadow_engine.batching.rhythm import (
+    FEWEST_ALONE_TOKENS,
+    LONGEST_RIDE_S,
     Rhythm,
     Utilisation,
+    alone_tokens,
     expected_in,
     hold_s,
-    plan_pass,
 )
 from meadow_engine.runtime.device import ComputeThread, Done
 from meadow_engine.runtime.requests import SessionState, SessionWork, Tensors, run_works
@@ -63,6 +63,7 @@ class _Waiting:
     on_output: Callable[[Output], None]
     done: asyncio.Future[None]
     arrived: float
+    is_part: bool = False
     taken: int = 0
     running: bool = False
     pass_ended: asyncio.Future[None] | None = None
@@ -70,6 +71,10 @@ class _Waiting:
     @property
     def rows(self) -> int:
         return int(self.tensors["hidden"].shape[0])
+
+    @property
+    def is_short(self) -> bool:
+        return not self.is_part and self.rows * int(self.tensors["hidden"].shape[1]) <= SHORT_STEP_TOKENS
 
     @property
     def tokens_left(self) -> int:
@@ -102,9 +107,17 @@ class Batcher:
         self.counts = BatchCounts()
 
     async def step(
-        self, customer: Customer, position: int, tensors: Tensors, on_output: Callable[[Output], None]
+        self,
+        customer: Customer,
+        position: int,
+        tensors: Tensors,
+        on_output: Callable[[Output], None],
+        *,
+        is_part: bool = False,
     ) -> None:
         """Run a step of a session (one at a time for each); `on_output` gets its parts in order.
+
+        `is_part` if it is a part of a prompt, and not the next step of a chat, however short it is.
 
         When this is cancelled, what has not begun is dropped, and it returns when the pass under way has ended: the
         session's cache is in use until then.
@@ -112,9 +125,9 @@ class Batcher:
         Raises: what the layers raised.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(customer, position, tensors, on_output, loop.create_future(), loop.time())
+        waiting = _Waiting(customer, position, tensors, on_output, loop.create_future(), loop.time(), is_part)
         self._waiting.append(waiting)
-        if waiting.rows * waiting.tokens_left <= SHORT_STEP_TOKENS and position > 0:
+        if waiting.is_short and position > 0:
             customer.rhythm.came(waiting.arrived)
             self._chats.add(customer)
         self._next_pass()
@@ -144,27 +157,33 @@ class Batcher:
         elif self._waiting:
             now = asyncio.get_running_loop().time()
             candidates = self._candidates(now)
-            if not self._is_holding(candidates, now):
+            rest_s = self._rest_s(candidates, now)
+            if rest_s <= 0:
                 self._run_pass(candidates, now)
+            elif not self._will_look_again:
+                self._will_look_again = True
+                asyncio.get_running_loop().call_later(rest_s, self._look_again)
 
-    def _is_holding(self, candidates: Sequence[Candidate], now: float) -> bool:
-        """Whether it pays to wait for more; then this looks again in time."""
-        if len(self._chats) <= len(candidates) or not all(c.is_short and c.can_pack for c in candidates):
-            return False
-        here = {waiting.customer for waiting in self._waiting}
-        oldest = min(self._waiting, key=lambda waiting: waiting.arrived)
-        first = oldest.customer.rhythm
-        others = [expected_in(chat.rhythm, first, now) for chat in self._chats if chat not in here]
+    def _rest_s(self, candidates: Sequence[Candidate], now: float) -> float:
+        """How much longer it pays to wait for the steps of chats that are not here."""
+        away = self._chats_away(now)
+        if not away or not all(candidate.can_pack for candidate in candidates):
+            return 0.0
+        short = [waiting for waiting in self._waiting if waiting.is_short]
+        if not short:
+            waited_s = now - min(waiting.arrived for waiting in self._waiting)
+            expected = [chat.rhythm.next_in(now) for chat in away]
+            return 0.0 if alone_tokens(expected, waited_s, self.costs) else LONGEST_RIDE_S - waited_s
+        oldest = min(short, key=lambda waiting: waiting.arrived)
+        others = [expected_in(chat.rhythm, oldest.customer.rhythm, now) for chat in away]
         expected = [seconds for seconds in others if seconds is not None]
-        chats = sum(chat.rhythm.is_going(now) for chat in self._chats)
-        waited_s = now - oldest.arrived
-        rest_s = hold_s(len(candidates), chats, waited_s, expected, self.costs.short_s, self._utilisation.share)
-        if rest_s <= 0:
-            return False
-        if not self._will_look_again:
-            self._will_look_again = True
-            asyncio.get_running_loop().call_later(rest_s, self._look_again)
-        return True
+        chats, waited_s = len(away) + len(short), now - oldest.arrived
+        return hold_s(len(short), chats, waited_s, expected, self.costs.short_s, self._utilisation.share)
+
+    def _chats_away(self, now: float) -> list[Customer]:
+        """The chats that go on, but have no step here now."""
+        here = {waiting.customer for waiting in self._waiting}
+        return [chat for chat in self._chats if chat not in here and chat.rhythm.is_going(now)]
 
     def _look_again(self) -> None:
         self._will_look_again = False
@@ -216,9 +235,13 @@ class Batcher:
     def _choose(self, candidates: Sequence[Candidate]) -> list[tuple[_Waiting, int]]:
         by_key: dict[Hashable, _Waiting] = {id(waiting): waiting for waiting in self._waiting}
         now = asyncio.get_running_loop().time()
-        others = set(self._chats) - ({self._waiting[0].customer} if len(self._waiting) == 1 else set())
-        chats_are_about = any(chat.rhythm.is_going(now) for chat in others)
-        prompt_tokens = self.costs.prompt_tokens(chats_are_about)
+        away = self._chats_away(now)
+        if any(candidate.is_short for candidate in candidates):
+            prompt_tokens = self.costs.prompt_tokens(bool(away) or len(candidates) > 1)
+        else:
+            waited_s = now - min(waiting.arrived for waiting in self._waiting)
+            expected = [chat.rhythm.next_in(now) for chat in away]
+            prompt_tokens = alone_tokens(expected, waited_s, self.costs) or FEWEST_ALONE_TOKENS
         return [(by_key[share.session], share.tokens) for share in plan_pass(candidates, prompt_tokens)]
 
     def _candidates(self, now: float) -> list[Candidate]:
@@ -232,6 +255,7 @@ class Batcher:
                 waiting.customer.priority,
                 _served(waiting.customer, now),
                 waiting.arrived,
+                waiting.is_short,
             )
             for waiting in self._waiting
         ]
@@ -245,7 +269,8 @@ class Batcher:
     ) -> None:
         now = asyncio.get_running_loop().time()
         total = sum(waiting.rows * tokens for waiting, tokens in chosen)
-        self.costs.observe(total, compute_s)
+        short = sum(waiting.rows * tokens for waiting, tokens in chosen if waiting.is_short)
+        self.costs.observe(short, total - short, compute_s)
         self._utilisation.ended(now, compute_s)
         self.counts.passes += 1
         self.counts.tokens += total

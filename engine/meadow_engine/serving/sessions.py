@@ -173,7 +173,7 @@ class ServerSession:
             def send(output: Output, step: Step = step, to: Stream = to, tensors: Tensors = tensors) -> None:
                 self._send_on(to, step, tensors, output)
 
-            await self.batcher.step(self._customer, step.position, tensors, send)
+            await self.batcher.step(self._customer, step.position, tensors, send, is_part=step.is_part)
             self.on_tokens(rows * tokens)
             await self._drain(to)
             self.account.is_busy = not self._steps.empty()
@@ -243,7 +243,8 @@ class ServerSession:
             return
         others = _rest(tensors, step.position, output.position, done)
         headers, bodies = self._packed(hidden, others)
-        self._write(to, Step(output.position, headers, step.route[1:], step.keep_from, timings), bodies)
+        is_part = step.is_part or done < tensors["hidden"].shape[1]
+        self._write(to, Step(output.position, headers, step.route[1:], step.keep_from, is_part, timings), bodies)
 
     def _packed(
         self, hidden: torch.Tensor, others: Tensors | None = None

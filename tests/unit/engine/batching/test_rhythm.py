@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meadow_engine.batching.passes import (
+from meadow_engine.batching.rhythm import (
     LONGEST_HOLD_S,
     PAUSE_S,
     Rhythm,
