@@ -20,8 +20,9 @@ from meadow_engine.batching.passes import (
 )
 
 
-def chat(name: str, **others: Any) -> Candidate:
-    return Candidate(name, **{"group": "g", "rows": 1, "tokens": 1, "can_pack": True, **others})
+def chat(name: str | int, **others: Any) -> Candidate:
+    settings: dict[str, Any] = {"group": "g", "rows": 1, "tokens": 1, "can_pack": True, **others}
+    return Candidate(name, **{"is_short": settings["rows"] * settings["tokens"] <= SHORT_STEP_TOKENS, **settings})
 
 
 def prompt(name: str, tokens: int = 500, **others: Any) -> Candidate:
@@ -90,15 +91,15 @@ def test_no_more_chats_share_a_pass_than_fit() -> None:
 
 def some_candidates(rng: random.Random) -> list[Candidate]:
     return [
-        Candidate(
+        chat(
             index,
-            rng.choice("gh"),
-            rng.choice([1, 1, 1, 2, 8, 40, 300]),
-            rng.choice([1, 1, 1, 2, 5, 17, 300, 5000]),
-            rng.random() < 0.7,
-            rng.choice([0, 1, 1, 2]),
-            rng.choice([0.0, rng.uniform(0, 1000)]),
-            rng.uniform(0, 10),
+            group=rng.choice("gh"),
+            rows=rng.choice([1, 1, 1, 2, 8, 40, 300]),
+            tokens=rng.choice([1, 1, 1, 2, 5, 17, 300, 5000]),
+            can_pack=rng.random() < 0.7,
+            priority=rng.choice([0, 1, 1, 2]),
+            served_tokens=rng.choice([0.0, rng.uniform(0, 1000)]),
+            arrived_s=rng.uniform(0, 10),
         )
         for index in range(rng.randint(1, 12))
     ]
@@ -179,9 +180,9 @@ def test_before_anything_was_measured_a_few_tokens_of_prompts_are_tried() -> Non
 def measured(short_s: float, token_s: float, seed: int = 0) -> PassCosts:
     costs, rng = PassCosts(), random.Random(seed)
     for _ in range(200):
-        costs.observe(rng.randint(1, SHORT_STEP_TOKENS), short_s * rng.uniform(0.9, 1.1))
+        costs.observe(rng.randint(1, SHORT_STEP_TOKENS), 0, short_s * rng.uniform(0.9, 1.1))
         tokens = rng.randint(100, 500)
-        costs.observe(tokens, short_s + tokens * token_s)
+        costs.observe(rng.randint(0, 3), tokens, short_s + tokens * token_s)
     return costs
 
 
@@ -204,7 +205,7 @@ def test_a_slow_device_still_moves_on_with_prompts() -> None:
 def test_what_a_pass_costs_is_learned_anew_when_the_device_slows_down() -> None:
     costs = measured(0.01, 0.0001)
     for _ in range(50):
-        costs.observe(1, 0.04)
+        costs.observe(1, 0, 0.04)
     assert costs.short_s == pytest.approx(0.04, rel=0.05)
 
 
@@ -212,7 +213,7 @@ def test_what_a_pass_costs_is_learned_anew_when_the_device_slows_down() -> None:
 def test_whatever_was_measured_a_budget_stays_in_its_bounds(seed: int) -> None:
     rng, costs = random.Random(seed), PassCosts()
     for _ in range(300):
-        costs.observe(rng.choice([1, 16, 17, 100, 100_000]), rng.choice([0.0, 1e-9, 0.01, 3.0, 1e6]))
+        costs.observe(rng.choice([0, 1, 16]), rng.choice([0, 1, 17, 100_000]), rng.choice([0.0, 1e-9, 0.01, 3.0, 1e6]))
         assert FEWEST_PROMPT_TOKENS <= costs.prompt_tokens(True) <= MOST_TOKENS
 
 

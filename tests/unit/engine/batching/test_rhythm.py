@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from meadow_engine.batching.passes import MOST_TOKENS, PassCosts
 from meadow_engine.batching.rhythm import (
+    FEWEST_ALONE_TOKENS,
     LONGEST_HOLD_S,
+    LONGEST_RIDE_S,
     PAUSE_S,
     Rhythm,
     Utilisation,
+    alone_tokens,
     expected_in,
     hold_s,
 )
@@ -68,6 +72,34 @@ def test_nothing_is_expected_of_those_who_paused_or_had_their_turn() -> None:
     assert expected_in(rhythm(1.0, 1.2), Rhythm(), 1.5) is None
     assert expected_in(rhythm(0.5, 0.6), here, 0.6 + PAUSE_S + 0.1) is None
     assert expected_in(rhythm(9.0, 9.1), rhythm(1.0, 9.2), 9.3) is None
+
+
+def costs() -> PassCosts:
+    """A pass of 10 ms, and 0.1 ms for each token of a prompt."""
+    found = PassCosts()
+    found.observe(1, 0, 0.01)
+    found.observe(1, 100, 0.02)
+    return found
+
+
+def test_without_chats_a_prompt_runs_at_once() -> None:
+    assert alone_tokens([], 0.0, costs()) == MOST_TOKENS
+
+
+def test_what_fits_before_the_next_chat_runs_and_else_a_prompt_waits_for_it() -> None:
+    assert alone_tokens([0.5, 0.03], 0.0, costs()) == pytest.approx(200, abs=1)
+    assert alone_tokens([0.5, 0.012], 0.0, costs()) == 0
+    assert alone_tokens([0.5, -0.1], 0.0, costs()) == 0
+
+
+def test_a_prompt_does_not_wait_for_ever() -> None:
+    assert alone_tokens([0.0], LONGEST_RIDE_S, costs()) == FEWEST_ALONE_TOKENS
+
+
+def test_a_chat_comes_back_after_as_long_as_last_time() -> None:
+    assert rhythm(1.0, 1.3).next_in(1.4) == pytest.approx(0.2)
+    assert Rhythm().next_in(1.4) == 0
+    assert rhythm(1.0, 1.1 + PAUSE_S).next_in(2.2) == 0
 
 
 def test_utilisation_follows_the_share_of_time_in_passes() -> None:

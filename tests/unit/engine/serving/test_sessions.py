@@ -23,6 +23,7 @@ from meadow_client.routing.chains import Leg
 from meadow_client.swarm.node import Stream
 from meadow_client.wire import frames
 from meadow_client.wire.messages import VERSION, Failure, Join, Opened, Queued, Step
+from meadow_engine.runtime import batcher
 from meadow_engine.runtime.pool import PagePool, PoolLimits
 from meadow_engine.runtime.requests import SessionState
 from meadow_engine.runtime.span import LoadOptions, Span
@@ -91,7 +92,7 @@ async def test_a_chain_whose_hidden_states_travel_as_int8_is_near_the_uncut_laye
 async def test_a_server_that_splits_a_step_hands_its_parts_on(
     two: Two, network: Network, uncut: Span, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(two[0].batcher.costs, "prompt_tokens", lambda *_anything: 5)
+    monkeypatch.setattr(batcher, "alone_tokens", lambda *_anything: 5)
     text = hidden(1, 33)
     pipeline = await network.pipeline(*LEGS, piece_tokens=0)
     close(await pipeline.step(0, {"hidden": text}), uncut.view(0, 6).forward(text))
@@ -303,7 +304,7 @@ async def ask_for_too_much(client: Client, _rng: random.Random) -> None:
 
 async def stand_in_line(client: Client, rng: random.Random) -> None:
     client.say(opening(), step(0, hidden(4, 150)), step(150, hidden(4, 1)))
-    await client.hear_all(rng.randint(1, 4))
+    await client.hear_all(rng.randint(1, 3))  # and `Queued` comes or does not, as others leave later or sooner
 
 
 WAYS = [
