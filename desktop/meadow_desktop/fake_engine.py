@@ -225,13 +225,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _status_events(self) -> Iterator[str]:
         last: EngineStatus | None = None
-        with self._engine.changed:
-            while True:
-                status = self._engine.status()
-                if last is None or status.sharing != last.sharing or status.uptime_s - last.uptime_s > KEEPALIVE_S:
-                    last = status
-                    yield f"event: {STATUS_EVENT}\ndata: {status.model_dump_json()}\n\n"
-                self._engine.changed.wait(0.5)
+        while True:
+            status = self._engine.status()
+            if last is None or status.sharing != last.sharing or status.uptime_s - last.uptime_s > KEEPALIVE_S:
+                last = status
+                yield f"event: {STATUS_EVENT}\ndata: {status.model_dump_json()}\n\n"
+            # Never held across a yield: nobody says when, or on which thread, a generator that is left goes on.
+            with self._engine.changed:
+                if self._engine.status().sharing == last.sharing:
+                    self._engine.changed.wait(0.5)
 
     def _answer_events(self) -> Iterator[str]:
         engine = self._engine

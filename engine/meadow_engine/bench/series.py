@@ -52,7 +52,7 @@ def stages(model: str, *, is_quick: bool = False) -> list[Stage]:
     """What is measured on one computer. Quick ones only show that everything works."""
     few = ("--runs", "1") if is_quick else ()
     long_prompt, prompt = ("512", "256") if is_quick else ("4096", "2048")
-    beside = ("--clients", "4", "--long-prompt", long_prompt)
+    beside = ("--clients", "4", "--long-prompt", long_prompt, "--runs", "3")  # a minute each
     repetitive = ("--text", "repetitive", "--prompt-tokens", "96", "--lookup", "8")
     return [
         Stage("decode", "One chat", ("decode", model, *few)),

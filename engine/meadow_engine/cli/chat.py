@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from meadow_client.errors import MeadowError, describe_layers
 from meadow_engine.cli.console import DONE, note, read_line, run_loop
-from meadow_engine.cli.options import add_draft, add_join, add_json, add_model, model_of
+from meadow_engine.cli.options import add_codec, add_draft, add_join, add_json, add_model, model_of
 
 if TYPE_CHECKING:
     from meadow_client.models.answering import Answerer, End
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_join(parser)
     add_draft(parser)
+    add_codec(parser)
     add_question(parser)
     add_json(parser)
 
@@ -43,7 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
 async def _chat(arguments: argparse.Namespace) -> int:
     from meadow_engine.cli.client_end import joined_answerer
 
-    joined = joined_answerer(model_of(arguments), arguments.join, PATIENCE_S, draft=arguments.draft)
+    joined = joined_answerer(
+        model_of(arguments), arguments.join, PATIENCE_S, draft=arguments.draft, codec=arguments.codec
+    )
     async with joined as answerer:
         return await converse(answerer, arguments)
 

@@ -14,11 +14,17 @@ from meadow_client.models.auto import make_client
 from meadow_client.models.description import describe
 from meadow_client.session.swarm_client import ClientOptions
 from meadow_client.swarm.node import SwarmNode
+from meadow_client.wire.messages import Codec
 
 
 @asynccontextmanager
 async def joined_answerer(
-    model: str, join: Sequence[str], patience_s: float, dtype: str = "auto", draft: str | None = None
+    model: str,
+    join: Sequence[str],
+    patience_s: float,
+    dtype: str = "auto",
+    draft: str | None = None,
+    codec: Codec = "raw",
 ) -> AsyncIterator[Answerer]:
     """Join the swarm at `join` and load the client's end of the model, and all of the draft model if there is one.
 
@@ -31,7 +37,7 @@ async def joined_answerer(
     if not addresses:
         raise UsageError("No swarm was named", "Give --join with the address or invitation of a computer in the swarm.")
     async with SwarmNode.running(new_identity(), addresses, listen=None) as node:
-        options = ClientOptions(connect_timeout_s=patience_s)
+        options = ClientOptions(connect_timeout_s=patience_s, codec=codec)
         client = make_client(description, node, asyncio.get_running_loop(), options)
         answerer = await asyncio.to_thread(Answerer.load, description, client, dtype, draft)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from meadow_engine.cli.console import DONE, note, run_loop, say_ready, stop_event
-from meadow_engine.cli.options import add_draft, add_join, add_model, add_tethered, model_of, places_of
+from meadow_engine.cli.options import add_codec, add_draft, add_join, add_model, add_tethered, model_of, places_of
 
 HELP = "serve a swarm's model to programs that speak OpenAI's API"
 PATIENCE_S = 15.0
@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_join(parser)
     add_draft(parser)
+    add_codec(parser)
     parser.add_argument("--port", type=int, default=0, metavar="N", help="default: any free port")
     parser.add_argument("--api-key", metavar="KEY", help="default: one kept in the configuration folder")
     add_tethered(parser)
@@ -36,7 +37,9 @@ async def _gateway(arguments: argparse.Namespace) -> int:
     stop = stop_event(is_tethered=arguments.tethered)
     key_file = places_of(arguments).api_key_file
     key = arguments.api_key or load_or_create_key(key_file)
-    joined = joined_answerer(model_of(arguments), arguments.join, PATIENCE_S, draft=arguments.draft)
+    joined = joined_answerer(
+        model_of(arguments), arguments.join, PATIENCE_S, draft=arguments.draft, codec=arguments.codec
+    )
     async with joined as answerer:
 
         async def get_answerer() -> Answerer:

@@ -54,6 +54,15 @@ def add_draft(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_codec(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--codec",
+        choices=["raw", "int8"],
+        default="raw",
+        help="how hidden states travel: as they are, or as int8, which needs fewer bytes and makes a small error",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
