@@ -21,7 +21,7 @@ from meadow_client.session.chain import Member
 from meadow_client.session.hop import Hop
 from meadow_client.session.pipeline import Pipeline, PipelineOptions
 from meadow_client.swarm.node import PeerUnreachableError, Stream
-from meadow_client.wire.messages import VERSION, Failure, Open, Step
+from meadow_client.wire.messages import VERSION, Failure, Open, Step, Timing
 from meadow_engine.runtime.batcher import Batcher
 from meadow_engine.runtime.device import ComputeThread
 from meadow_engine.runtime.pool import PagePool, PoolLimits
@@ -78,9 +78,7 @@ class Network:
         async with asyncio.TaskGroup() as group:
             for index, leg in enumerate(legs):
                 following = names[index] if index < len(names) else None
-                opening = Open(
-                    VERSION, "session", MODEL, leg.start, leg.end, batch, max_length, session, following, chosen.codec
-                )
+                opening = Open(VERSION, "session", MODEL, leg.start, leg.end, batch, max_length, session, following)
                 node: Any = self
                 hops.append(group.create_task(Hop.open(node, leg, opening, 10.0, 60.0)))
         return Pipeline([hop.result() for hop in hops], [Member(leg, leg.peer) for leg in legs], chosen)
@@ -173,5 +171,13 @@ def opening(**changes: Any) -> bytes:
     return flat(Open(**{**usual, **changes}))
 
 
-def step(position: int, hidden: torch.Tensor, route: tuple[str, ...] = (), keep_from: int = 0, **others: Any) -> bytes:
-    return flat(Step(position, (), route, keep_from), hidden=hidden, **others)
+def step(
+    position: int,
+    hidden: torch.Tensor,
+    route: tuple[str, ...] = (),
+    keep_from: int = 0,
+    codec: Any = "raw",
+    timings: tuple[Timing, ...] = (),
+    **others: Any,
+) -> bytes:
+    return flat(Step(position, (), route, keep_from, codec=codec, timings=timings), hidden=hidden, **others)

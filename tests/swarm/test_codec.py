@@ -1,4 +1,4 @@
-"""int8 hidden states with the bundled model's real activations: how far answers and logits move."""
+"""Codecs with the bundled model's real activations: how far int8 moves answers and logits, and that `auto` does not."""
 
 from __future__ import annotations
 
@@ -58,3 +58,19 @@ def test_logits_stay_close_and_nearly_every_next_token_is_the_same(demo_swarm: S
         errors.append(float((found - expected).norm() / expected.norm()))
     assert 0 < max(errors) < 0.05
     assert same >= 0.97 * total
+
+
+def test_a_codec_that_is_chosen_by_links_is_exact_on_one_computer(demo_swarm: Swarm, models: tuple[Any, Any]) -> None:
+    """Loopback is no bottleneck; bodies this small are not even measured, so a busy computer changes nothing."""
+    _int8, local = models
+    source = str(demo_swarm.model)
+    ours = AutoDistributedModelForCausalLM.from_pretrained(
+        source, initial_peers=[demo_swarm.address], dtype="float32", codec="auto"
+    )
+    ids = prompt(source, QUESTIONS[0])
+    with torch.no_grad(), ours.remote.inference_session(ids.shape[1] + 4) as session:
+        entering = ours.get_input_embeddings()(ids)
+        found = [session.step(entering), *(session.step(entering[:, -1:]) for _ in range(4))]
+        expected = local(torch.cat([ids, ids[:, -1:].expand(1, 4)], dim=1)).logits
+        logits = ours.lm_head(ours.model.norm(torch.cat(found, dim=1)))
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)

@@ -26,11 +26,11 @@ from meadow_client.models.cutting import cut_class
 from meadow_client.models.description import ModelDescription, describe
 from meadow_client.models.distributed import DistributedModel, connect_layers
 from meadow_client.models.files import is_in_layers
+from meadow_client.session.codec_choice import CodecSetting
 from meadow_client.session.sequential import RemoteSequential
 from meadow_client.session.swarm_client import ClientOptions, SwarmClient
 from meadow_client.swarm.background import BackgroundLoop
 from meadow_client.swarm.node import SwarmNode
-from meadow_client.wire.messages import Codec
 
 
 class _AutoDistributed:
@@ -49,7 +49,7 @@ class _AutoDistributed:
         max_retries: int = 5,
         allowed_servers: Collection[str] | None = None,
         blocked_servers: Collection[str] = (),
-        codec: Codec = "raw",
+        codec: CodecSetting = "raw",
         **kwargs: Any,
     ) -> Any:
         """Load the client's end of a model and join the swarm that computes its layers.
@@ -63,7 +63,7 @@ class _AutoDistributed:
             allowed_servers: use these peers only; None allows all.
             blocked_servers: never use these peers.
             codec: how hidden states of sessions travel: "raw" as they are, "int8" in a quarter or half of the bytes and
-                with a small error.
+                with a small error, "auto" as int8 while a connection is slower than the computers that it connects.
             **kwargs: any keyword of Transformers' `from_pretrained` (dtype, device_map, revision, …).
 
         Raises:

@@ -108,21 +108,25 @@ class Hop:
 
     async def hear(
         self,
-        on_result: Callable[[Result, Mapping[str, bytes]], None],
+        on_result: Callable[[Result, Mapping[str, bytes], float], None],
         on_queued: Callable[[Queued], None],
         on_failed: Callable[[MeadowError], None],
     ) -> None:
-        """Give every reply of a session to its callback until the server fails or this is cancelled."""
+        """Give every reply of a session to its callback until the server fails or this is cancelled.
+
+        `on_result` gets a result, its tensors' bytes, and the seconds in which these came.
+        """
 
         def check(reply: Reply) -> None:
             checks.check_session_reply(reply, self.terms)
 
         reader, limit = self._stream.reader, self.terms.max_body_bytes
+        arrival = frames.Arrival()
         try:
             while True:
-                reply, data = await frames.read(reader, frames.reply_decoder, check, limit)
+                reply, data = await frames.read(reader, frames.reply_decoder, check, limit, arrival)
                 if isinstance(reply, Result):
-                    on_result(reply, data)
+                    on_result(reply, data, arrival.body_s)
                 elif isinstance(reply, Queued):
                     on_queued(reply)
                 else:

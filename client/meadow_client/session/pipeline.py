@@ -2,7 +2,8 @@
 
 A step goes to the first server and comes back from the last one; between them the servers hand it on themselves. Where
 one of them cannot reach the next, the chain has two segments, and the client carries hidden states from one to the
-other. A prompt is cut into pieces that travel one behind the other, so that all servers work on it at once.
+other. A prompt is cut into pieces that travel one behind the other, so that all servers work on it at once. Each step
+names the codec of its way; with `auto` it follows from what the answers before said (`session/codec_choice.py`).
 
 Shapes: B sequences, T new tokens, K <= T wanted ones, D model width.
 """
@@ -19,8 +20,9 @@ import torch
 from meadow_client.errors import MeadowError
 from meadow_client.session.chain import Member
 from meadow_client.session.codec import pack, unpack
+from meadow_client.session.codec_choice import CodecChoice, CodecSetting, Passage, body_bytes
 from meadow_client.session.hop import Hop, Tensors, lost
-from meadow_client.session.tensors import from_wire, to_wire
+from meadow_client.session.tensors import dtype_name, from_wire, to_wire
 from meadow_client.wire.messages import Codec, Queued, Result, Step
 
 NEXT_LOST = "next-lost"
@@ -32,7 +34,7 @@ _WINDOW = 8
 class PipelineOptions:
     """`piece_tokens` cuts prompts (0: only where servers ask for it); `request_timeout_s` bounds silence."""
 
-    codec: Codec = "raw"
+    codec: CodecSetting = "raw"
     piece_tokens: int = 256
     request_timeout_s: float = 180.0
 
@@ -138,8 +140,8 @@ class Pipeline:
 
         return failed
 
-    def _unexpected(self, hop: Hop) -> Callable[[Result, Mapping[str, bytes]], None]:
-        def receive(_result: Result, _data: Mapping[str, bytes]) -> None:
+    def _unexpected(self, hop: Hop) -> Callable[[Result, Mapping[str, bytes], float], None]:
+        def receive(_result: Result, _data: Mapping[str, bytes], _receive_s: float) -> None:
             self.fail(lost(hop.leg, "sent something that is no answer"))
 
         return receive
@@ -155,6 +157,7 @@ class _Awaited:
     keep_from: int
     dtype: torch.dtype
     device: torch.device
+    passage: Passage
     answer: asyncio.Future[torch.Tensor]
     parts: list[torch.Tensor] = field(default_factory=list)
 
@@ -171,6 +174,7 @@ class _Segment:
         self._options = options
         self._pipeline = pipeline
         self._awaited: deque[_Awaited] = deque()
+        self._choice = CodecChoice()
 
     async def run(self, position: int, tensors: Tensors, keep_from: int) -> torch.Tensor:
         """Send [B, T, D] in pieces and join what comes back to [B, K, D]."""
@@ -199,14 +203,29 @@ class _Segment:
         hidden = tensors["hidden"]
         batch, tokens, _width = hidden.shape
         answer: asyncio.Future[torch.Tensor] = asyncio.get_running_loop().create_future()
+        kept = min(tokens, max(0, position + tokens - keep_from))
+        codec = self._codec(hidden, kept)
+        passage = Passage(batch * tokens, self._link_bytes(hidden, kept, codec))
         self._awaited.append(
-            _Awaited(batch, position, position + tokens, keep_from, hidden.dtype, hidden.device, answer)
+            _Awaited(batch, position, position + tokens, keep_from, hidden.dtype, hidden.device, passage, answer)
         )
-        headers, bodies = to_wire({**tensors, **pack(hidden, self._options.codec)})
-        await self.first.send(Step(position, headers, self._route, keep_from, is_part), bodies)
+        headers, bodies = to_wire({**tensors, **pack(hidden, codec)})
+        await self.first.send(Step(position, headers, self._route, keep_from, is_part, codec), bodies)
         return answer
 
-    def receive(self, result: Result, data: Mapping[str, bytes]) -> None:
+    def _codec(self, hidden: torch.Tensor, kept: int) -> Codec:
+        if self._options.codec != "auto":
+            return self._options.codec
+        return self._choice.choose(hidden.shape[0] * hidden.shape[1], self._link_bytes(hidden, kept, "raw"))
+
+    def _link_bytes(self, hidden: torch.Tensor, kept: int, codec: Codec) -> list[int]:
+        """What hidden states need on every link; on the last one, back to the client, only those that are wanted."""
+        batch, tokens, width = hidden.shape
+        dtypes = [dtype_name(hidden.dtype), *(hop.terms.dtype for hop in self.hops)]
+        counts = [batch * tokens] * len(self.hops) + [batch * kept]
+        return [body_bytes(count, width, dtype, codec) for count, dtype in zip(counts, dtypes, strict=True)]
+
+    def receive(self, result: Result, data: Mapping[str, bytes], receive_s: float) -> None:
         """One result of the last server: of the oldest step that is not answered, or of a part of it."""
         awaited = self._awaited[0] if self._awaited else None
         end = result.position + result.tokens
@@ -221,10 +240,12 @@ class _Segment:
         received = {header.name: from_wire(header, data[header.name]) for header in result.tensors}
         awaited.parts.append(unpack(received, awaited.dtype, awaited.device))
         awaited.position = end
-        self.compute_s += sum(computed for _queued, computed in result.timings)
+        awaited.passage.add(result.timings, receive_s)
+        self.compute_s += sum(timing.compute_s for timing in result.timings)
         self._pipeline.be_patient(self._options.request_timeout_s)
         if end == awaited.end:
             self._awaited.popleft()
+            self._choice.observe(awaited.passage)
             if not awaited.answer.done():
                 parts = awaited.parts
                 awaited.answer.set_result(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1))

@@ -24,11 +24,12 @@ from meadow_client.errors import (
 )
 from meadow_client.routing.chains import Leg, Offer, missing_layers, plan_chain
 from meadow_client.session.chain import Chain, Member
+from meadow_client.session.codec_choice import CodecSetting
 from meadow_client.session.hop import Hop
 from meadow_client.session.pipeline import Pipeline, PipelineOptions
 from meadow_client.swarm.background import wait_for_other_loop
 from meadow_client.swarm.node import SwarmNode
-from meadow_client.wire.messages import VERSION, Codec, Open, Queued
+from meadow_client.wire.messages import VERSION, Open, Queued
 
 _T = TypeVar("_T")
 _POLL_S = 0.5
@@ -43,8 +44,9 @@ class ClientOptions:
 
     `connect_timeout_s` bounds the wait for missing layers and for servers to answer an opening; `request_timeout_s`
     bounds the wait for one answer; `max_retries` is how many chains are tried before giving up. `codec` is how hidden
-    states of sessions travel; `piece_tokens` is how many tokens of a prompt travel together (0: all of them);
-    `link_servers` lets servers hand steps on to one another.
+    states of sessions travel: `raw`, exactly; `int8`, with a small error; `auto`, as int8 while a link is the
+    bottleneck (`session/codec_choice.py`). `piece_tokens` is how many tokens of a prompt travel together (0: all of
+    them); `link_servers` lets servers hand steps on to one another.
     """
 
     connect_timeout_s: float = 30.0
@@ -52,7 +54,7 @@ class ClientOptions:
     max_retries: int = 5
     allowed_servers: Collection[str] | None = None
     blocked_servers: Collection[str] = ()
-    codec: Codec = "raw"
+    codec: CodecSetting = "raw"
     piece_tokens: int = 256
     link_servers: bool = True
 
@@ -127,18 +129,7 @@ class SwarmClient:
             session = secrets.token_hex(16)
             after = [leg.peer for leg in legs[1:]] if self.options.link_servers else []
             return [
-                Open(
-                    VERSION,
-                    "session",
-                    self.model,
-                    leg.start,
-                    leg.end,
-                    batch,
-                    max_length,
-                    session,
-                    next_peer,
-                    self.options.codec,
-                )
+                Open(VERSION, "session", self.model, leg.start, leg.end, batch, max_length, session, next_peer)
                 for leg, next_peer in zip_longest(legs, after)
             ]
 

@@ -12,8 +12,10 @@ header before the body is read.
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -38,6 +40,16 @@ class Reader(Protocol):
     async def readexactly(self, n: int, /) -> bytes: ...
 
 
+@dataclass
+class Arrival:
+    """How a frame came in: `body_s` passed from its header's arrival to its body's end, by the event loop's clock.
+
+    A body that lay here before somebody read its header took no time, so a link is never measured too slow.
+    """
+
+    body_s: float = 0.0
+
+
 def encode(message: Message, bodies: Sequence[Buffer] = ()) -> list[Buffer]:
     """A frame as a list of buffers to write one after the other (tensors are not copied)."""
     header = _encoder.encode(message)
@@ -50,10 +62,12 @@ async def read(
     decoder: msgspec.msgpack.Decoder[_M],
     check: Callable[[_M], None],
     max_body_bytes: int,
+    arrival: Arrival | None = None,
 ) -> tuple[_M, dict[str, bytes]]:
     """Read one frame: its message and its tensors' bytes by name.
 
     `check` sees the decoded header before the body is read and raises BrokenFrameError for what was not agreed.
+    `arrival` is told how long the body took.
 
     Raises:
         BrokenFrameError: the bytes are no frame, or one larger than agreed.
@@ -74,4 +88,9 @@ async def read(
     if sum(header.nbytes for header in headers) != body_bytes:
         raise BrokenFrameError("A frame's tensors do not add up to its body")
     check(message)
-    return message, {header.name: await reader.readexactly(header.nbytes) for header in headers}
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    data: dict[str, bytes] = {header.name: await reader.readexactly(header.nbytes) for header in headers}
+    if arrival is not None:
+        arrival.body_s = clock() - began
+    return message, data

@@ -61,8 +61,17 @@ class TensorHeader(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_
 
 
 _Tensors = Annotated[tuple[TensorHeader, ...], msgspec.Meta(max_length=5)]
-_Seconds = float
-_Timing = tuple[_Seconds, _Seconds]
+
+
+class Timing(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What one server spent on a step: in its queue, computing, and receiving the step's body (0: not measured)."""
+
+    queue_s: float
+    compute_s: float
+    receive_s: float = 0.0
+
+
+_Timings = Annotated[tuple[Timing, ...], msgspec.Meta(max_length=64)]
 
 
 class Open(msgspec.Struct, frozen=True, tag="open", forbid_unknown_fields=True):
@@ -70,7 +79,7 @@ class Open(msgspec.Struct, frozen=True, tag="open", forbid_unknown_fields=True):
 
     `batch` and `max_length` (tokens) bound what later steps may ask for; `kind` says which messages follow. A session
     has an id that only its client and its servers know. `next` is the peer to which the server should connect now, so
-    that steps can go straight there. `codec` is how the server sends hidden states on.
+    that steps can go straight there.
     """
 
     version: int
@@ -82,7 +91,6 @@ class Open(msgspec.Struct, frozen=True, tag="open", forbid_unknown_fields=True):
     max_length: Annotated[int, msgspec.Meta(ge=1, le=MAX_TOKENS)]
     session: _SessionId | None = None
     next: _Peer | None = None
-    codec: Codec = "raw"
 
 
 class Join(msgspec.Struct, frozen=True, tag="join", forbid_unknown_fields=True):
@@ -106,7 +114,9 @@ class Step(msgspec.Struct, frozen=True, tag="step", forbid_unknown_fields=True):
 
     The output goes to the first peer of `route`, or to the client when the route is empty. Of the last server's
     output, only what stands at `keep_from` or later is wanted. `is_part` if it is one of several that a prompt was cut
-    into. `timings` says what the servers before spent.
+    into. `codec` is how every server sends its output on, the last one's answer included; what comes in says by itself
+    how it is packed. `timings` says what the servers before spent, once: a server that hands a step on in parts says
+    it with the first of them.
     """
 
     position: _Count
@@ -114,7 +124,8 @@ class Step(msgspec.Struct, frozen=True, tag="step", forbid_unknown_fields=True):
     route: Annotated[tuple[_Peer, ...], msgspec.Meta(max_length=64)] = ()
     keep_from: _Count = 0
     is_part: bool = False
-    timings: Annotated[tuple[_Timing, ...], msgspec.Meta(max_length=64)] = ()
+    codec: Codec = "raw"
+    timings: _Timings = ()
 
 
 class Forward(msgspec.Struct, frozen=True, tag="forward", forbid_unknown_fields=True):
@@ -132,11 +143,11 @@ class Backward(msgspec.Struct, frozen=True, tag="backward", forbid_unknown_field
 class Result(msgspec.Struct, frozen=True, tag="result", forbid_unknown_fields=True):
     """The answer to a step or to a part of one: `tokens` tokens from `position` on are done.
 
-    `timings` has, for every server on the way, the seconds in its queue and computing.
+    `timings` has what every server on the way spent, in order; added up over the parts of a step, it is right.
     """
 
     tensors: _Tensors
-    timings: Annotated[tuple[_Timing, ...], msgspec.Meta(max_length=64)] = ()
+    timings: _Timings = ()
     position: _Count = 0
     tokens: _Count = 0
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 from meadow_client.errors import UsageError
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-CODECS = ("", "raw", "int8")
+CODECS = ("", "raw", "int8", "auto")
 TEXTS = ("random", "repetitive", "prompt")
 
 

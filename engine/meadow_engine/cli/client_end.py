@@ -12,9 +12,9 @@ from meadow_client.invitation import read_addresses
 from meadow_client.models.answering import Answerer
 from meadow_client.models.auto import make_client
 from meadow_client.models.description import describe
+from meadow_client.session.codec_choice import CodecSetting
 from meadow_client.session.swarm_client import ClientOptions
 from meadow_client.swarm.node import SwarmNode
-from meadow_client.wire.messages import Codec
 
 
 @asynccontextmanager
@@ -24,7 +24,7 @@ async def joined_answerer(
     patience_s: float,
     dtype: str = "auto",
     draft: str | None = None,
-    codec: Codec = "raw",
+    codec: CodecSetting = "raw",
 ) -> AsyncIterator[Answerer]:
     """Join the swarm at `join` and load the client's end of the model, and all of the draft model if there is one.
 

@@ -57,9 +57,10 @@ def add_draft(parser: argparse.ArgumentParser) -> None:
 def add_codec(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--codec",
-        choices=["raw", "int8"],
+        choices=["raw", "int8", "auto"],
         default="raw",
-        help="how hidden states travel: as they are, or as int8, which needs fewer bytes and makes a small error",
+        help="how hidden states travel: as they are, or as int8, which needs fewer bytes and makes a small error;"
+        " auto: as int8 while a connection is slower than the computers that it connects",
     )
 
 

@@ -23,6 +23,7 @@ from meadow_client.swarm.node import PeerUnreachableError, Stream
 from meadow_client.wire import checks, frames
 from meadow_client.wire.messages import (
     VERSION,
+    Codec,
     Join,
     Open,
     Opened,
@@ -33,6 +34,7 @@ from meadow_client.wire.messages import (
     Step,
     TensorHeader,
     TensorName,
+    Timing,
 )
 from meadow_engine.runtime.batcher import Batcher, Customer, Output
 from meadow_engine.runtime.pool import Account, PagePool
@@ -64,6 +66,7 @@ class RefusedError(MeadowError):
 class _Received:
     step: Step
     data: dict[str, bytes]
+    receive_s: float
 
 
 @dataclass
@@ -136,13 +139,14 @@ class ServerSession:
             asyncio.IncompleteReadError, OSError: the stream ended.
             BrokenFrameError, RefusedError: a step that does not fit what was agreed or what came before.
         """
+        arrival = frames.Arrival()
         while True:
             request, data = await frames.read(
-                stream.reader, frames.request_decoder, self._check, self.terms.max_body_bytes
+                stream.reader, frames.request_decoder, self._check, self.terms.max_body_bytes, arrival
             )
             if isinstance(request, Step):
                 self._busy()
-                await self._steps.put(_Received(request, data))
+                await self._steps.put(_Received(request, data, arrival.body_s))
 
     async def feed(self, stream: Stream) -> None:
         """Take steps from the server before, as long as this session lives."""
@@ -170,8 +174,10 @@ class ServerSession:
             await self._reserve(rows, step.position, tokens)
             to = await self._target(step)
 
-            def send(output: Output, step: Step = step, to: Stream = to, tensors: Tensors = tensors) -> None:
-                self._send_on(to, step, tensors, output)
+            def send(
+                output: Output, received: _Received = received, to: Stream = to, tensors: Tensors = tensors
+            ) -> None:
+                self._send_on(to, received, tensors, output)
 
             await self.batcher.step(self._customer, step.position, tensors, send, is_part=step.is_part)
             self.on_tokens(rows * tokens)
@@ -232,25 +238,20 @@ class ServerSession:
             raise RefusedError(NEXT_LOST)
         return self._links[peer]
 
-    def _send_on(self, to: Stream, step: Step, tensors: Tensors, output: Output) -> None:
-        hidden = output.hidden
+    def _send_on(self, to: Stream, received: _Received, tensors: Tensors, output: Output) -> None:
+        step, hidden = received.step, output.hidden
         done = hidden.shape[1]
-        timings = (*step.timings, (output.queue_s, output.compute_s))
+        timings = _timings(received, output)
         if to is self.stream:
             kept = min(done, max(0, output.position + done - step.keep_from))
-            headers, bodies = self._packed(hidden[:, done - kept :])
+            headers, bodies = _packed(hidden[:, done - kept :], step.codec)
             self._write(to, Result(headers, timings, output.position, done), bodies)
             return
         others = _rest(tensors, step.position, output.position, done)
-        headers, bodies = self._packed(hidden, others)
+        headers, bodies = _packed(hidden, step.codec, others)
         is_part = step.is_part or done < tensors["hidden"].shape[1]
-        self._write(to, Step(output.position, headers, step.route[1:], step.keep_from, is_part, timings), bodies)
-
-    def _packed(
-        self, hidden: torch.Tensor, others: Tensors | None = None
-    ) -> tuple[tuple[TensorHeader, ...], list[frames.Buffer]]:
-        tensors: dict[TensorName, torch.Tensor] = {**pack(hidden, self.opening.codec), **(others or {})}
-        return to_wire(tensors)
+        onward = Step(output.position, headers, step.route[1:], step.keep_from, is_part, step.codec, timings)
+        self._write(to, onward, bodies)
 
     def _write(self, to: Stream, message: Reply | Step, bodies: list[frames.Buffer] | None = None) -> None:
         with suppress(OSError, RuntimeError):  # a stream that is closing; whoever reads there learns it by itself
@@ -263,6 +264,21 @@ class ServerSession:
             if to is self.stream:
                 raise
             raise RefusedError(NEXT_LOST) from error
+
+
+def _packed(
+    hidden: torch.Tensor, codec: Codec, others: Tensors | None = None
+) -> tuple[tuple[TensorHeader, ...], list[frames.Buffer]]:
+    tensors: dict[TensorName, torch.Tensor] = {**pack(hidden, codec), **(others or {})}
+    return to_wire(tensors)
+
+
+def _timings(received: _Received, output: Output) -> tuple[Timing, ...]:
+    """What servers spent on a step until now. What is true of all its parts is said with the first one only."""
+    step = received.step
+    if output.position == step.position:
+        return (*step.timings, Timing(output.queue_s, output.compute_s, received.receive_s))
+    return (*(Timing(0.0, 0.0) for _before in step.timings), Timing(output.queue_s, output.compute_s))
 
 
 def _rest(tensors: Tensors, step_position: int, position: int, tokens: int) -> Tensors:

@@ -27,6 +27,7 @@ from meadow_client.wire.messages import (
     Request,
     Result,
     TensorName,
+    Timing,
 )
 from meadow_engine.runtime.batcher import Batcher
 from meadow_engine.runtime.pool import PagePool
@@ -218,7 +219,7 @@ class SpanServer:
             rows, tokens, _width = tensors["hidden"].shape
             self._count_tokens(rows * tokens)
             headers, bodies = to_wire({name: done.value})
-            await self._send(stream, Result(headers, ((done.queue_s, done.compute_s),)), bodies)
+            await self._send(stream, Result(headers, (Timing(done.queue_s, done.compute_s),)), bodies)
 
     def _count_tokens(self, tokens: int) -> None:
         self.counts.tokens += tokens

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from fakes.streams import PipeWriter, flat, hear, stream_pair
+from fakes.virtual_time import in_virtual_time
 from meadow_client.errors import MeadowError, ServerLostError, ServerRefusedError
 from meadow_client.routing.chains import Leg
 from meadow_client.session.hop import Hop
@@ -27,6 +28,7 @@ from meadow_client.wire.messages import (
     Queued,
     Result,
     Step,
+    Timing,
 )
 
 PEER = "12D3KooWservant"
@@ -65,7 +67,7 @@ class FakeNode:
 
 
 def result(tensor: torch.Tensor, name: Any = "hidden", **fields: Any) -> bytes:
-    return flat(Result((), ((0.125, 0.5),), **fields), **{name: tensor})
+    return flat(Result((), (Timing(0.125, 0.5),), **fields), **{name: tensor})
 
 
 async def open_hop(node: FakeNode, patience_s: float = 60.0, opening: Open = OPENING) -> Hop:
@@ -217,7 +219,7 @@ async def test_a_server_that_is_silent_during_a_request_is_lost_after_the_agreed
 class Listener:
     """What a session's listener was told."""
 
-    results: list[tuple[Result, Any]] = field(default_factory=list)
+    results: list[tuple[Result, Any, float]] = field(default_factory=list)
     queued: list[Queued] = field(default_factory=list)
     failures: list[MeadowError] = field(default_factory=list)
 
@@ -232,8 +234,8 @@ async def test_a_sessions_replies_are_heard_in_order_until_the_server_fails() ->
     node.say(flat(Failure("server-full")) + result(answer, position=4, tokens=2))
     listener = Listener()
     await listener.listen(hop)
-    assert [(reply.position, reply.tokens) for reply, _data in listener.results] == [(0, 2), (2, 2)]
-    assert listener.results[0][0].timings == ((0.125, 0.5),)
+    assert [(reply.position, reply.tokens) for reply, _data, _receive_s in listener.results] == [(0, 2), (2, 2)]
+    assert listener.results[0][0].timings == (Timing(0.125, 0.5),)
     assert bytes(listener.results[0][1]["hidden"]) == bytes(to_wire({"hidden": answer})[1][0])
     assert listener.queued == [Queued(2, 9.0)]
     (failure,) = listener.failures
@@ -270,6 +272,19 @@ async def test_a_server_that_says_anything_else_in_a_session_is_lost(data: bytes
     await listener.listen(hop)
     assert [type(failure) for failure in listener.failures] == [ServerLostError]
     assert listener.results == []
+
+
+@in_virtual_time
+async def test_a_result_comes_with_the_time_that_its_tensors_took() -> None:
+    node, hop = await opened_hop()
+    data, listener = result(torch.zeros(1, 2, 4), tokens=2), Listener()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(listener.listen(hop))
+        await asyncio.sleep(7)
+        node.say(data[:-9])
+        await asyncio.sleep(3)
+        node.say(data[-9:], ends=True)
+    assert [receive_s for _reply, _data, receive_s in listener.results] == [pytest.approx(3)]
 
 
 async def test_a_step_is_sent_with_its_route() -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import torch
 
+from fakes.virtual_time import in_virtual_time
 from meadow_client.errors import BrokenFrameError
 from meadow_client.session.tensors import dtype_named, from_wire, to_wire
 from meadow_client.wire import frames
@@ -24,6 +25,7 @@ from meadow_client.wire.messages import (
     Result,
     Step,
     TensorHeader,
+    Timing,
 )
 
 LIMIT = 1 << 20
@@ -93,16 +95,17 @@ async def test_a_tensor_without_elements_comes_back_with_its_shape() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        Open(1, "session", "model", 0, 4, 1, 128, ID, "12D3KooWnext", "int8"),
+        Open(1, "session", "model", 0, 4, 1, 128, ID, "12D3KooWnext"),
         Open(1, "stateless", "model", 0, 4, 1, 128),
         Join(1, ID),
         Failure("layers-not-here"),
         Queued(3, 60.0),
-        Result((), ((0.25, 1.5), (0.0, 0.5)), 7, 2),
+        Step(3, (), ("next",), 4, True, "int8", (Timing(0.25, 1.5, 0.125),)),
+        Result((), (Timing(0.25, 1.5, 0.125), Timing(0.0, 0.5)), 7, 2),
     ],
 )
 async def test_a_message_without_tensors_comes_back_as_it_was(message: Message) -> None:
-    decoder = frames.request_decoder if isinstance(message, Open | Join) else frames.reply_decoder
+    decoder = frames.request_decoder if isinstance(message, Open | Join | Step) else frames.reply_decoder
     back, data = await frames.read(CountingReader(flat(message)), decoder, lambda _message: None, 0)
     assert back == message
     assert data == {}
@@ -114,6 +117,26 @@ async def test_two_frames_in_a_row_are_read_one_after_the_other() -> None:
     second, _ = await read_request(reader)
     assert (first, data) == (SMALL_STEP, {"hidden": b"abcdefgh", "beam_idx": b"12345678"})
     assert second == Step(4, ())
+
+
+@in_virtual_time
+async def test_a_reader_is_told_how_long_the_body_took_after_the_header() -> None:
+    reader, arrival = asyncio.StreamReader(), frames.Arrival()
+    header_end = len(SMALL_FRAME) - 16
+
+    async def send() -> None:
+        await asyncio.sleep(5)
+        reader.feed_data(SMALL_FRAME[:header_end])
+        for part in (SMALL_FRAME[header_end:-3], SMALL_FRAME[-3:]):
+            await asyncio.sleep(2)
+            reader.feed_data(part)
+        reader.feed_data(SMALL_FRAME)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(send())
+        for expected_s in (4, 0):
+            await frames.read(reader, frames.request_decoder, lambda _message: None, LIMIT, arrival)
+            assert arrival.body_s == pytest.approx(expected_s)
 
 
 @pytest.mark.parametrize("length", range(len(SMALL_FRAME)))
@@ -180,8 +203,12 @@ async def test_a_message_that_the_caller_refuses_is_dropped_before_its_body_is_r
         msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": [""]}),
         msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": ["x" * 129]}),
         msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "keep_from": -1}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "codec": "zip"}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "codec": "auto"}),
         msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "timings": [[0.0]]}),
-        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "timings": [[0.0, 0.0]] * 65}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "timings": [[0.0] * 4]}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "timings": [[0.0, 0.0, "1"]]}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "timings": [[0.0, 0.0, 0.0]] * 65}),
         msgspec.msgpack.encode({"type": "join", "version": 1}),
         msgspec.msgpack.encode({"type": "join", "version": 1, "session": ID.upper()}),
         msgspec.msgpack.encode({"type": "join", "version": 1, "session": ID[:-1]}),

@@ -9,7 +9,7 @@ import pytest
 
 from meadow_client.errors import BrokenFrameError
 from meadow_client.wire import checks, frames
-from meadow_client.wire.messages import Join, Open, Queued, Reply, Request, Result, Step, TensorHeader
+from meadow_client.wire.messages import Join, Open, Queued, Reply, Request, Result, Step, TensorHeader, Timing
 
 TERMS = checks.Terms("session", 2, 64, 8, "float32", 32)
 LIMIT = TERMS.max_body_bytes
@@ -27,7 +27,7 @@ FRAMES = [
     b"".join(
         bytes(part)
         for part in frames.encode(
-            Result((TensorHeader("hidden", "float32", (2, 1, 8)),), ((0.1, 0.2),), 5, 1), [bytes(64)]
+            Result((TensorHeader("hidden", "float32", (2, 1, 8)),), (Timing(0.1, 0.2, 0.3),), 5, 1), [bytes(64)]
         )
     ),
     b"".join(
@@ -38,7 +38,9 @@ FRAMES = [
                 (TensorHeader("hidden", "int8", (2, 1, 8)), TensorHeader("scale", "float32", (2, 1))),
                 ("second", "third"),
                 5,
-                ((0.1, 0.2),),
+                True,
+                "int8",
+                (Timing(0.1, 0.2, 0.3),),
             ),
             [bytes(16), bytes(8)],
         )

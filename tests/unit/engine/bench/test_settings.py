@@ -78,7 +78,7 @@ def test_what_is_no_measurement_is_refused(typed: list[str], capsys: pytest.Capt
 
 
 def test_choices_are_checked_for_programs_too() -> None:
-    with pytest.raises(UsageError, match=r"--codec is zip and has to be one of raw, int8$"):
+    with pytest.raises(UsageError, match=r"--codec is zip and has to be one of raw, int8, auto$"):
         check_settings(DecodeSettings(codec="zip"))
 
 

@@ -20,9 +20,10 @@ from fakes.streams import PipeWriter, flat, hear, stream_pair
 from meadow_client.errors import MeadowError, ServerLostError, ServerRefusedError
 from meadow_client.models.description import describe
 from meadow_client.routing.chains import Leg
+from meadow_client.session.codec import unpack
 from meadow_client.swarm.node import Stream
 from meadow_client.wire import frames
-from meadow_client.wire.messages import VERSION, Failure, Join, Opened, Queued, Step
+from meadow_client.wire.messages import VERSION, Failure, Join, Opened, Queued, Step, Timing
 from meadow_engine.runtime import batcher
 from meadow_engine.runtime.pool import PagePool, PoolLimits
 from meadow_engine.runtime.requests import SessionState
@@ -87,6 +88,52 @@ async def test_a_chain_whose_hidden_states_travel_as_int8_is_near_the_uncut_laye
     output, expected = await pipeline.step(0, {"hidden": text}), uncut.view(0, 6).forward(text)
     assert (output - expected).norm() / expected.norm() < 0.05
     await pipeline.aclose()
+
+
+async def test_every_step_says_how_it_travels_from_there_on(two: Two, network: Network) -> None:
+    session = token_hex(16)
+    async with client_of(network, "first") as client, client_of(network, "second") as last:
+        client.say(opening(start=0, end=3, session=session, next="second"))
+        last.say(opening(start=3, end=6, session=session))
+        assert [type(await one.hear()) for one in (client, last)] == [Opened, Opened]
+        for position, codec in ((0, "raw"), (4, "int8"), (8, "raw")):
+            client.say(step(position, hidden(), ("second",), codec=codec))
+            reply, tensors = await hear(last.stream)
+            assert ("scale" in tensors) == (codec == "int8")
+            assert len(reply.timings) == 2
+
+
+async def test_servers_say_how_long_a_steps_body_took_to_come(two: Two, network: Network) -> None:
+    data = step(0, hidden(1, 20))
+    async with client_of(network, "first") as client:
+        client.say(opening(start=0, end=3), data[:-50])
+        assert isinstance(await client.hear(), Opened)
+        await asyncio.sleep(0.05)  # a real server's clock
+        client.say(data[-50:], step(20, hidden()))
+        slow, fast = [(await hear(client.stream))[0].timings[0] for _ in range(2)]
+    assert 0.04 < slow.receive_s < 5
+    assert fast.receive_s < slow.receive_s
+
+
+async def test_the_parts_of_a_step_say_once_what_is_true_of_all_of_it(
+    two: Two, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batcher, "alone_tokens", lambda *_anything: 5)
+    async with client_of(network, "first") as client:
+        data = step(0, hidden(1, 33), timings=(Timing(1.0, 2.0, 3.0),))
+        client.say(opening(start=0, end=3), data[:-50])
+        assert isinstance(await client.hear(), Opened)
+        await asyncio.sleep(0.05)
+        client.say(data[-50:])
+        parts, done = [], 0
+        while done < 33:
+            part, _tensors = await hear(client.stream)
+            parts.append(part)
+            done += part.tokens
+    assert len(parts) > 1
+    assert [part.timings[0] for part in parts] == [Timing(1.0, 2.0, 3.0)] + [Timing(0.0, 0.0)] * (len(parts) - 1)
+    assert [part.timings[1].receive_s > 0 for part in parts] == [True] + [False] * (len(parts) - 1)
+    assert all(part.timings[1].compute_s > 0 for part in parts)
 
 
 async def test_a_server_that_splits_a_step_hands_its_parts_on(
@@ -389,13 +436,15 @@ async def test_what_goes_on_has_the_rest_of_the_route_and_all_timings(two: Two, 
     session = token_hex(16)
     async with client_of(network, "first") as client:
         client.say(opening(start=0, end=3, session=session, next="second"))
-        client.say(step(0, hidden(), ("second", "third"), 3))
+        client.say(step(0, hidden(), ("second", "third"), 3, "int8"))
         assert (await client.hear()).is_linked
         assert (await hear(far[0], frames.request_decoder))[0] == Join(VERSION, session)
         onward, tensors = await hear(far[0], frames.request_decoder)
         assert isinstance(onward, Step)
         assert (onward.position, onward.route, onward.keep_from, len(onward.timings)) == (0, ("third",), 3, 1)
-        close(tensors["hidden"], two[0].span.view(0, 3).forward(hidden()))
+        assert onward.codec == "int8"
+        received = unpack(tensors, torch.float32, torch.device("cpu"))  # type: ignore[arg-type]
+        close(received, two[0].span.view(0, 3).forward(hidden()), 0.05)
     await network.quiet()
     assert isinstance(far[0].writer, PipeWriter)
     assert await far[0].reader.read() == b""

@@ -16,7 +16,7 @@ from fakes.models import HIDDEN
 from fakes.span_servers import Client, Served, client_of, opening, step
 from fakes.streams import flat, hear
 from meadow_client.session.codec import pack, unpack
-from meadow_client.wire.messages import Backward, Failure, Forward, Join, Opened, Queued, Step
+from meadow_client.wire.messages import Backward, Codec, Failure, Forward, Join, Opened, Queued, Step
 from meadow_engine.batching import admission
 from meadow_engine.runtime.pool import PagePool, PoolLimits
 from meadow_engine.runtime.requests import SessionState
@@ -136,7 +136,6 @@ REFUSED_OPENINGS = {
     "no id": ({"session": None}, "broken-frame"),
     "a strange id": ({"session": "../../etc/passwd"}, "broken-frame"),
     "an id for whole texts": ({"kind": "stateless"}, "broken-frame"),
-    "a strange codec": ({"codec": "zip"}, "broken-frame"),
 }
 
 
@@ -180,6 +179,7 @@ BAD_REQUESTS = {
     "another width": (step(4, torch.zeros(1, 1, HIDDEN + 1)), "broken-frame"),
     "another dtype": (step(4, hidden().long()), "broken-frame"),
     "int8 without scales": (step(4, hidden().to(torch.int8)), "broken-frame"),
+    "a strange codec": (step(4, hidden(tokens=1), codec="zip"), "broken-frame"),
     "a joining": (flat(Join(1, ID)), "broken-frame"),
     "no tokens": (step(4, hidden(tokens=0)), "broken-frame"),
     "a mask that does not fit": (
@@ -228,22 +228,25 @@ async def test_strange_numbers_in_the_tensors_harm_nobody_else(served: Served) -
     assert await serves_the_next_client(served)
 
 
-async def test_a_session_takes_and_gives_int8_where_that_was_agreed(served: Served) -> None:
+async def test_a_session_takes_int8_and_gives_it_where_the_step_says_so(served: Served) -> None:
     text = hidden(tokens=6)
     packed = pack(text, "int8")
     async with client_of(served.network, served.name) as client:
-        client.say(opening(codec="int8"), flat_step(packed))
+        client.say(opening(), flat_step(packed, "int8"), flat_step(packed, "raw"))
         assert await client.hear() == OPENED
         reply, tensors = await hear(client.stream)
         assert [(header.name, header.dtype) for header in reply.tensors] == [("hidden", "int8"), ("scale", "float32")]
+        reply, exact = await hear(client.stream)
+        assert [(header.name, header.dtype) for header in reply.tensors] == [("hidden", "float32")]
     view = served.span.view(FIRST, LAST)
     expected = view.forward(unpack(packed, torch.float32, torch.device("cpu")))
+    close(exact["hidden"], expected)
     back = unpack(tensors, torch.float32, torch.device("cpu"))
     assert torch.all((back - expected).abs().amax(dim=-1) <= tensors["scale"] / 2 + 1e-3)
 
 
-def flat_step(packed: Any) -> bytes:
-    return flat(Step(0, ()), **packed)
+def flat_step(packed: Any, codec: Codec) -> bytes:
+    return flat(Step(0, (), codec=codec), **packed)
 
 
 async def test_only_the_outputs_that_are_wanted_are_sent(served: Served) -> None:
