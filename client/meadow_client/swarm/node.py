@@ -1,4 +1,4 @@
-"""One peer of a swarm: a p2pd child process, a DHT node, and raw streams to other peers.
+"""One peer that stays in its swarm: it finds others, opens streams to them and takes theirs.
 
 Runs on the asyncio loop that started it; nothing here is called from other threads.
 """
@@ -6,43 +6,39 @@ Runs on the asyncio loop that started it; nothing here is called from other thre
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import re
 import socket
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from hivemind.dht.node import DHTNode
-from hivemind.p2p import P2P, PeerID
-from hivemind.p2p.p2p_daemon import P2PDaemonError
 from hivemind.p2p.p2p_daemon_bindings.datastructures import StreamInfo
 from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, DispatchFailure
 
-from meadow_client.errors import MeadowError, PortTakenError, SwarmUnreachableError
+from meadow_client.errors import MeadowError
 from meadow_client.identity import Identity
 from meadow_client.swarm.directory import Directory
-from meadow_client.swarm.records import OwnerSignature, keep_only_what_is_believed
+from meadow_client.swarm.link import P2PD_FAILURES, AcceptRemote, Link, NodeFailedError
+from meadow_client.swarm.listening import EVERYWHERE, LOOPBACK, keep_ports
+from meadow_client.swarm.membership import Membership, RestartDelays, contacts_of
+from meadow_client.swarm.storage import RecordStorage
 
-EVERYWHERE = ("/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/0")
-LOOPBACK = ("/ip4/127.0.0.1/tcp/0",)
+__all__ = [
+    "EVERYWHERE",
+    "LOOPBACK",
+    "NodeDownError",
+    "NodeFailedError",
+    "PeerUnreachableError",
+    "Stream",
+    "StreamHandler",
+    "SwarmNode",
+]
 
-_LISTEN = re.compile(r"^/ip(?P<version>[46])/(?P<host>[0-9a-fA-F.:]+)/(?P<kind>tcp|udp)/(?P<port>[0-9]+)(?:/|$)")
-_JOIN_TIMEOUT_S = 10.0
-
-_GOODBYE_S = 3.0
-_create_subprocess = asyncio.subprocess.create_subprocess_exec
+_CLOSE_S = 1.0
 
 log = logging.getLogger(__name__)
-
-
-class NodeFailedError(MeadowError):
-    code = "node-failed"
-    advice = "Look at the log for the reason; reinstalling hivemind helps when p2pd itself does not start."
 
 
 @dataclass(frozen=True)
@@ -54,10 +50,19 @@ class Stream:
     writer: asyncio.StreamWriter
 
     async def aclose(self) -> None:
-        """Close and forget; never raises for a stream that is already broken."""
+        """Close and forget; never raises for a stream that is already broken, nor waits for one that is stuck."""
         self.writer.close()
-        with suppress(OSError, ConnectionError):
-            await self.writer.wait_closed()
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self.writer.wait_closed()
+        except TimeoutError:
+            self.abort()
+        except OSError:
+            return
+
+    def abort(self) -> None:
+        """Close at once, whatever was still to be sent."""
+        self.writer.transport.abort()
 
 
 class PeerUnreachableError(MeadowError):
@@ -66,35 +71,48 @@ class PeerUnreachableError(MeadowError):
     code = "peer-unreachable"
 
 
+class NodeDownError(PeerUnreachableError):
+    """Nobody can be reached, because this computer's own p2pd died; it is being started again. No peer is to blame."""
+
+    code = "node-down"
+    advice = "Try again in a moment."
+
+    def __init__(self) -> None:
+        super().__init__("The network part of Meadow (p2pd) is being started again")
+
+
 StreamHandler = Callable[[Stream], Awaitable[None]]
 _Accept = Callable[[str, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-@contextmanager
-def _out_of_reach_of_ctrl_c() -> Iterator[None]:
-    """Start p2pd in a session of its own, so that Ctrl-C in a terminal does not end it before we said goodbye.
-
-    WORKAROUND hivemind 1.1.12: it starts p2pd in our process group and has no option for another.
-    """
-    asyncio.subprocess.create_subprocess_exec = partial(_create_subprocess, start_new_session=True)
-    try:
-        yield
-    finally:
-        asyncio.subprocess.create_subprocess_exec = _create_subprocess
-
-
 class SwarmNode:
-    """A running peer. Create one with `SwarmNode.running(...)`."""
+    """A running peer. Create one with `SwarmNode.running(...)`.
 
-    def __init__(self, p2p: P2P, dht: DHTNode, identity: Identity, address: list[str]) -> None:
-        self._p2p = p2p
-        self._dht = dht
+    When p2pd dies, a new one takes its place, with the same identity and ports: `peer`, `address`, `directory` and what
+    is served stay as they are for their holders, open streams end. One task keeps it so until `stop`.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        initial_peers: Sequence[str],
+        listen: Sequence[str] | None,
+        storage: RecordStorage,
+        link: Link,
+        address: list[str],
+    ) -> None:
+        self._listen = listen
+        self._storage = storage
+        self._link: Link | None = link
+        self._membership = Membership(contacts_of(identity.peer, initial_peers))
         self._handlers: set[asyncio.Task] = set()
         self._accepting: dict[str, _Accept] = {}
         self._ended: set[asyncio.Task] = set()
         self.identity = identity
         self.address = address
-        self.directory = Directory(dht, identity.peer)
+        self.directory = Directory(identity.peer)
+        self.directory.use(link.dht)
+        self._keeping = asyncio.get_running_loop().create_task(self._keep_up(link), name="meadow-node")
 
     @property
     def peer(self) -> str:
@@ -130,59 +148,93 @@ class SwarmNode:
     ) -> SwarmNode:
         """Like `running`, for callers that end it themselves with `stop`."""
         logging.getLogger("hivemind").setLevel(logging.ERROR)
-        for address in listen or ():
-            _check_free(address)
-        with tempfile.TemporaryDirectory(prefix="meadow-") as folder:
-            identity_file = Path(folder) / "identity"
-            identity_file.touch(mode=0o600)
-            identity_file.write_bytes(identity.to_file_bytes())
-            try:
-                with _out_of_reach_of_ctrl_c():
-                    p2p = await P2P.create(
-                        initial_peers=list(initial_peers),
-                        host_maddrs=list(listen) if listen is not None else None,
-                        no_listen=listen is None,
-                        identity_path=str(identity_file),
-                        check_if_identity_free=False,
-                        dht_mode="server" if listen is not None else "client",
-                        nat_port_map=_is_public(listen),
-                        auto_nat=_is_public(listen),
-                    )
-            except P2PDaemonError as error:
-                raise _explain(error, initial_peers) from error
+        storage = RecordStorage()
+        link = await Link.start(identity, storage, listen, initial_peers)
         try:
-            dht = await DHTNode.create(
-                p2p=p2p,
-                initial_peers=list(initial_peers),
-                record_validator=OwnerSignature(identity),
-                client_mode=listen is None,
-                cache_locally=False,
-                cache_nearest=0,
-                cache_on_store=False,
-                wait_timeout=_JOIN_TIMEOUT_S,
-                bootstrap_timeout=1.0,
-                ensure_bootstrap_success=True,
-                strict=False,
-            )
-        except RuntimeError as error:
-            await p2p.shutdown()
-            raise SwarmUnreachableError(initial_peers) from error
+            address = await link.addresses() if listen is not None else []
         except BaseException:
-            await p2p.shutdown()
+            await link.stop()
             raise
-        keep_only_what_is_believed(dht)
-        visible = [str(address) for address in await p2p.get_visible_maddrs()] if listen is not None else []
-        suffix = f"/p2p/{identity.peer}"
-        return cls(p2p, dht, identity, [a if a.endswith(suffix) else a + suffix for a in visible])
+        return cls(identity, initial_peers, keep_ports(listen, address), storage, link, address)
 
     async def stop(self) -> None:
         """End the streams that are served, the DHT node and p2pd."""
+        self._keeping.cancel()
+        await asyncio.gather(self._keeping, return_exceptions=True)
         await self._end_handlers()
-        for ending in (self._dht.shutdown(), self._p2p.shutdown()):
-            with suppress(TimeoutError, P2PDaemonError, OSError):
-                await asyncio.wait_for(ending, _GOODBYE_S)
-        # WORKAROUND hivemind 1.1.12: its connection to p2pd is never closed; let the loop see that p2pd hung up.
-        await asyncio.sleep(0.02)
+        self.directory.use(None)
+        link, self._link = self._link, None
+        if link is not None:
+            await link.stop()
+
+    async def _keep_up(self, link: Link) -> None:
+        """Stay in the swarm, and replace p2pd whenever it dies; the node's one task."""
+        delays = RestartDelays()
+        while True:
+            began = time.monotonic()
+            async with asyncio.TaskGroup() as group:
+                staying = group.create_task(self._stay_in_swarm(link))
+                await link.ended()
+                staying.cancel()
+            self._link = None
+            self.directory.use(None)
+            log.warning("The network part of Meadow (p2pd) ended; starting it again")
+            await link.clear_away()
+            link = await self._replace(delays, time.monotonic() - began)
+
+    async def _replace(self, delays: RestartDelays, lived_s: float) -> Link:
+        """A new p2pd, tried until one runs and serves what this node serves."""
+        while True:
+            await asyncio.sleep(delays.after(lived_s))
+            lived_s = 0.0
+            try:
+                link = await Link.start(self.identity, self._storage, self._listen)
+            except MeadowError as error:
+                log.warning("p2pd did not start again (%s)", error.code)
+                continue
+            except Exception:
+                log.exception("p2pd did not start again")
+                continue
+            try:
+                served = await self._serve_on(link, set())
+                self._membership.started_afresh()
+                await link.call(self._membership.everybody())
+                self._link = link
+                await self._serve_on(link, served)
+            except (MeadowError, *P2PD_FAILURES) as error:
+                log.warning("p2pd did not last (%s)", type(error).__name__)
+            except BaseException:
+                self._link = None
+                await link.stop()
+                raise
+            self.directory.use(link.dht)
+            return link
+
+    async def _serve_on(self, link: Link, served: set[str]) -> set[str]:
+        missing = self._accepting.keys() - served
+        for protocol in missing:
+            await link.serve(protocol, self._accept_remote(protocol))
+        return served | missing
+
+    async def _stay_in_swarm(self, link: Link) -> None:
+        """Announce again what was announced before, and call again who was lost, until cancelled."""
+        await _attempt(self.directory.announce_again())
+        while True:
+            await asyncio.sleep(self._membership.pause_s)
+            if await _attempt(self._look_around(link)):
+                await _attempt(self.directory.announce_again())
+
+    async def _look_around(self, link: Link) -> bool:
+        """Whether somebody was found again."""
+        connected, neighbours = await link.connected(), link.neighbours()
+        now_s = time.monotonic()
+        self._membership.see(now_s, connected, neighbours)
+        if await link.call(self._membership.calls_due(now_s, connected, neighbours)):
+            return True
+        if self._membership.wants_fresh_start(now_s):
+            log.info("Nobody can be reached; trying with a new p2pd")
+            link.restart()
+        return False
 
     async def serve(self, protocol: str, handler: StreamHandler) -> None:
         """Give every stream that a peer opens for `protocol` to `handler`, each in a task of its own."""
@@ -207,17 +259,27 @@ class SwarmNode:
                 await stream.aclose()
 
         self._accepting[protocol] = accept
+        if self._link is not None:
+            try:
+                await self._link.serve(protocol, self._accept_remote(protocol))
+            except (NodeFailedError, *P2PD_FAILURES) as error:
+                # The next p2pd serves it.
+                log.info("p2pd ended before it served %s (%s)", protocol, type(error).__name__)
 
+    def _accept_remote(self, protocol: str) -> AcceptRemote:
         async def accept_remote(info: StreamInfo, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await accept(info.peer_id.to_base58(), reader, writer)
+            accept = self._accepting.get(protocol)
+            if accept is None:
+                writer.close()
+            else:
+                await accept(info.peer_id.to_base58(), reader, writer)
 
-        await self._p2p.add_binary_stream_handler(protocol, accept_remote)
+        return accept_remote
 
     async def stop_serving(self, protocol: str) -> None:
         """Take no more streams for `protocol` and end those that are open."""
-        self._accepting.pop(protocol, None)
-        with suppress(TimeoutError, P2PDaemonError, OSError, asyncio.IncompleteReadError):
-            await asyncio.wait_for(self._p2p.remove_binary_stream_handler(protocol), _GOODBYE_S)
+        if self._accepting.pop(protocol, None) is not None and self._link is not None:
+            await self._link.stop_serving(protocol)
         await self._end_handlers()
 
     async def _end_handlers(self) -> None:
@@ -230,14 +292,20 @@ class SwarmNode:
         """Open a stream to a peer.
 
         Raises:
+            NodeDownError: this computer's own p2pd is being started again; every peer is as good as before.
             PeerUnreachableError: it cannot be found or does not speak the protocol.
         """
         if peer == self.peer:
             return await self._open_to_self(protocol)
+        link = self._link
+        if link is None:
+            raise NodeDownError
         try:
-            _info, reader, writer = await self._p2p.call_binary_stream_handler(PeerID.from_base58(peer), protocol)
-        except (ControlFailure, DispatchFailure, OSError, asyncio.IncompleteReadError) as error:
+            reader, writer = await link.open(peer, protocol)
+        except (ControlFailure, DispatchFailure) as error:
             raise PeerUnreachableError(f"The peer {peer[-8:]} cannot be reached") from error
+        except P2PD_FAILURES as error:
+            raise NodeDownError from error
         return Stream(peer, reader, writer)
 
     async def _open_to_self(self, protocol: str) -> Stream:
@@ -257,37 +325,21 @@ class SwarmNode:
         return Stream(self.peer, reader, writer)
 
     async def count_peers(self) -> int:
-        """How many peers this node is connected to."""
+        """How many peers this node is connected to; none while p2pd is started again."""
+        if self._link is None:
+            return 0
         try:
-            return len(await self._p2p.list_peers())
-        except (P2PDaemonError, OSError, asyncio.IncompleteReadError) as error:
-            raise NodeFailedError("The network part of Meadow (p2pd) has ended") from error
+            return len(await self._link.p2p.list_peers())
+        except P2PD_FAILURES:
+            return 0
 
 
-def _is_public(listen: Sequence[str] | None) -> bool:
-    return any(not address.startswith(("/ip4/127.", "/ip6/::1/")) for address in listen or ())
-
-
-def _check_free(address: str) -> None:
-    """Try the port ourselves first: p2pd falls silent about a port that is taken."""
-    match = _LISTEN.match(address)
-    if match is None or match["port"] == "0":
-        return
-    family = socket.AF_INET if match["version"] == "4" else socket.AF_INET6
-    kind = socket.SOCK_STREAM if match["kind"] == "tcp" else socket.SOCK_DGRAM
-    with socket.socket(family, kind) as probe:
-        if kind == socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((match["host"], int(match["port"])))
-        except OSError as error:
-            if error.errno in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
-                raise PortTakenError(address) from error
-            raise
-
-
-def _explain(error: P2PDaemonError, initial_peers: Sequence[str]) -> MeadowError:
-    text = str(error)
-    if initial_peers and ("bootstrap" in text.lower() or "dial" in text.lower() or "connect" in text.lower()):
-        return SwarmUnreachableError(initial_peers)
-    return NodeFailedError("The network part of Meadow (p2pd) did not start")
+async def _attempt(work: Awaitable[bool]) -> bool:
+    """What came of it; False when p2pd ended meanwhile, which `_keep_up` sees, too."""
+    try:
+        return await work
+    except P2PD_FAILURES:
+        return False
+    except Exception:
+        log.exception("Staying in the swarm failed")
+        return False

@@ -3,6 +3,10 @@
 Every record of Meadow lives under a subkey that is its owner's peer id. The value is followed by 64 bytes of Ed25519
 signature over key, subkey, expiry and value; the public key is taken out of the peer id. Every node runs this
 validator, so a record by a stranger, or one that pins itself for years, is neither stored nor returned.
+
+The expiry is the record's number, too: it is signed, every word of an owner expires later than the one before
+(`directory.py`), and the later one wins everywhere. So an older record that somebody kept and sends again changes
+nothing, and once the newer one has expired the older one has, too.
 """
 
 from __future__ import annotations
@@ -10,14 +14,13 @@ from __future__ import annotations
 import struct
 
 import msgspec
-from hivemind.dht.node import DHTNode
-from hivemind.dht.storage import DictionaryDHTValue
 from hivemind.dht.validation import DHTRecord, RecordValidatorBase
 from hivemind.utils.timed_storage import get_dht_time
 
 from meadow_client.identity import Identity, verify
 
-MAX_LIFETIME_S = 300.0
+# A server that died is forgotten within a minute, whatever it announced.
+MAX_LIFETIME_S = 60.0
 MAX_RECORD_BYTES = 4096
 _SIGNATURE_BYTES = 64
 
@@ -35,7 +38,7 @@ class OwnerSignature(RecordValidatorBase):
         if not record.expiration_time <= get_dht_time() + MAX_LIFETIME_S:  # false for a NaN, too
             return False
         value, signature = record.value[:-_SIGNATURE_BYTES], record.value[-_SIGNATURE_BYTES:]
-        return verify(owner, _signed_bytes(record, value), signature)
+        return _is_readable(value) and verify(owner, _signed_bytes(record, value), signature)
 
     def sign_value(self, record: DHTRecord) -> bytes:
         if _owner(record) != self._identity.peer:
@@ -46,26 +49,13 @@ class OwnerSignature(RecordValidatorBase):
         return bytes(record.value[:-_SIGNATURE_BYTES])
 
 
-def keep_only_what_is_believed(dht: DHTNode) -> None:
-    """Make a node drop single records that it does not believe from what others send.
-
-    WORKAROUND hivemind 1.1.12: it drops all records of a key when one of them is not valid, so that one stranger, or a
-    clock that is a little late, would hide every server of a model.
-    """
-    protocol = dht.protocol
-
-    def validate_dictionary(key_bytes: bytes, dictionary: DictionaryDHTValue) -> bool:
-        with dictionary.freeze():
-            records = [
-                DHTRecord(key_bytes, protocol.serializer.dumps(subkey), entry.value, entry.expiration_time)
-                for subkey, entry in dictionary.items()
-            ]
-        for record in records:
-            if not protocol.record_validator.validate(record):
-                del dictionary[protocol.serializer.loads(record.subkey)]
-        return True
-
-    protocol._validate_dictionary = validate_dictionary
+def _is_readable(value: bytes) -> bool:
+    """Whether it is what hivemind makes of our bytes: a value that its search cannot unpack would end the search."""
+    try:
+        msgspec.msgpack.decode(value, type=bytes)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _owner(record: DHTRecord) -> str | None:

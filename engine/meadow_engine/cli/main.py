@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from meadow_engine.cli import app, bench, bootstrap, chat, demo, doctor, gateway, models, serve, status
+from meadow_engine.cli import app, bench, bootstrap, chat, demo, doctor, gateway, models, serve, status, swarm
 from meadow_engine.cli.console import DONE, FAILED, expected_error, fail, set_up_logging
 from meadow_engine.cli.options import add_base_dir
 
@@ -18,6 +18,7 @@ _COMMANDS = {
     "gateway": gateway,
     "status": status,
     "models": models,
+    "swarm": swarm,
     "doctor": doctor,
     "bench": bench,
 }

@@ -13,9 +13,10 @@ from meadow_client.identity import new_identity
 from meadow_client.swarm.records import MAX_LIFETIME_S, MAX_RECORD_BYTES, OwnerSignature
 
 OWNER, OTHER = new_identity(), new_identity()
+VALUE = msgspec.msgpack.encode(b"value")
 
 
-def unsigned(subkey: object = OWNER.peer, value: bytes = b"value", life_s: float = 60.0) -> DHTRecord:
+def unsigned(subkey: object = OWNER.peer, value: bytes = VALUE, life_s: float = 60.0) -> DHTRecord:
     return DHTRecord(b"key", msgspec.msgpack.encode(subkey), value, get_dht_time() + life_s)
 
 
@@ -34,12 +35,12 @@ def test_a_record_that_its_owner_signed_is_believed() -> None:
 
 
 def test_the_value_comes_back_without_its_signature() -> None:
-    assert OwnerSignature(OTHER).strip_value(signed(unsigned())) == b"value"
+    assert OwnerSignature(OTHER).strip_value(signed(unsigned())) == VALUE
 
 
 def test_a_peer_does_not_sign_what_is_not_its_own() -> None:
     record = unsigned(subkey=OTHER.peer)
-    assert OwnerSignature(OWNER).sign_value(record) == b"value"
+    assert OwnerSignature(OWNER).sign_value(record) == VALUE
     assert not is_believed(signed(record))
 
 
@@ -82,14 +83,14 @@ def test_a_record_whose_expiry_is_no_number_is_not_believed() -> None:
     assert not is_believed(record)
 
 
-@pytest.mark.parametrize("value", [b"", b"value", bytes(64), bytes(65)])
+@pytest.mark.parametrize("value", [b"", VALUE, bytes(64), bytes(65)])
 def test_a_record_without_a_signature_is_not_believed(value: bytes) -> None:
     assert not is_believed(unsigned(value=value))
 
 
 def test_a_record_larger_than_any_of_ours_is_not_believed() -> None:
-    assert is_believed(signed(unsigned(value=bytes(MAX_RECORD_BYTES - 64))))
-    assert not is_believed(signed(unsigned(value=bytes(MAX_RECORD_BYTES - 63))))
+    assert is_believed(signed(unsigned(value=msgspec.msgpack.encode(bytes(MAX_RECORD_BYTES - 67)))))
+    assert not is_believed(signed(unsigned(value=msgspec.msgpack.encode(bytes(MAX_RECORD_BYTES - 66)))))
 
 
 @pytest.mark.parametrize("subkey", [7, None, ["peer"], b"peer", "", "me", "Qm" + "x" * 44])
@@ -105,5 +106,5 @@ def test_a_record_under_bytes_that_are_no_subkey_is_not_believed(subkey: bytes) 
 def test_a_peer_id_spelled_in_a_longer_form_is_not_believed() -> None:
     subkey = b"\xda" + len(OWNER.peer).to_bytes(2, "big") + OWNER.peer.encode()
     assert msgspec.msgpack.decode(subkey, type=str) == OWNER.peer
-    record = DHTRecord(b"key", subkey, b"value", get_dht_time() + 60)
+    record = DHTRecord(b"key", subkey, VALUE, get_dht_time() + 60)
     assert not is_believed(signed(record))

@@ -69,6 +69,8 @@ def test_layers_in_another_form_are_refused_with_the_right_one(text: str) -> Non
         ["demo", "--engines", "2", "--no-gui", "--prompt", "What is Meadow?"],
         ["status", "--json"],
         ["models", "--join", "a", "--json"],
+        ["swarm", "status", "--join", "a", "--join", "b", "--json"],
+        ["swarm", "status", "demo"],
         ["doctor", "--json"],
         ["bench", "decode", "demo", "--join", "a", "--json"],
         ["--no-gui"],
@@ -92,6 +94,8 @@ def test_what_the_contract_promises_can_be_typed(typed: list[str]) -> None:
         ["chat", "demo", "--max-new-tokens", "0"],
         ["gateway", "demo", "--port", "many"],
         ["status", "--colour"],
+        ["swarm"],
+        ["swarm", "nothing"],
     ],
     ids=" ".join,
 )
