@@ -12,17 +12,29 @@ from meadow_client.errors import BrokenFrameError
 from meadow_client.wire.messages import (
     Backward,
     Failure,
+    Filled,
     Forward,
+    HandOver,
     Join,
+    Leaving,
+    Notice,
     Open,
     Opened,
+    Pages,
+    Ping,
+    Pong,
     Queued,
+    Reach,
+    Release,
     Reply,
     Request,
+    Resend,
     Result,
     Step,
     TensorHeader,
 )
+
+MAX_PAGES_BYTES = 4 * 1024 * 1024
 
 _FLOATS = {"float32", "bfloat16", "float16"}
 
@@ -44,9 +56,9 @@ class Terms:
 
     @property
     def max_body_bytes(self) -> int:
-        """The largest body of a correct frame: two hidden states in float32, positions, mask and beams."""
+        """The largest body of a correct frame: two hidden states in float32, positions, mask and beams; or pages."""
         tokens = self.max_step_tokens
-        return tokens * self.width * 8 + tokens * 8 + self.batch * (self.max_length + 8)
+        return max(MAX_PAGES_BYTES, tokens * self.width * 8 + tokens * 8 + self.batch * (self.max_length + 8))
 
 
 def check_opening(message: Request) -> None:
@@ -69,6 +81,13 @@ def check_request(message: Request, terms: Terms) -> None:
     """Requests of an open stream: the right kind, and tensors that fit each other and the terms."""
     if isinstance(message, Step) and terms.kind == "session":
         _check_step(message, terms)
+    elif isinstance(message, Resend) and terms.kind == "session":
+        if message.end > terms.max_length:
+            raise BrokenFrameError("More is to be sent again than the length that was agreed")
+    elif isinstance(message, Pages) and terms.kind == "session":
+        _check_pages(message, terms)
+    elif isinstance(message, Ping) or (isinstance(message, Reach | HandOver | Release) and terms.kind == "session"):
+        return
     elif isinstance(message, Forward) and terms.kind == "stateless":
         _check_inputs(message.tensors, 0, terms, {"hidden", "position_ids", "attention_mask"})
     elif isinstance(message, Backward) and terms.kind == "stateless":
@@ -81,8 +100,8 @@ def check_request(message: Request, terms: Terms) -> None:
 
 
 def check_result(message: Reply, name: str, shape: tuple[int, ...], terms: Terms) -> None:
-    """Answers to a stateless request: a failure, or one tensor of the expected name, shape and dtype."""
-    if isinstance(message, Failure):
+    """Answers to a stateless request: a sign of life, a failure, or one tensor as expected."""
+    if isinstance(message, Failure | Pong):
         return
     if not isinstance(message, Result):
         raise BrokenFrameError("A request was answered by something that is no result")
@@ -92,7 +111,7 @@ def check_result(message: Reply, name: str, shape: tuple[int, ...], terms: Terms
 
 def check_session_reply(message: Reply, terms: Terms) -> None:
     """What a session's client hears between `Opened` and the end; order and counts are the chain's to check."""
-    if isinstance(message, Failure | Queued):
+    if isinstance(message, Failure | Queued | Notice | Pong | Leaving | Filled):
         return
     if not isinstance(message, Result):
         raise BrokenFrameError("A step was answered by something that is no result")
@@ -113,6 +132,22 @@ def _check_step(message: Step, terms: Terms) -> None:
     for header in message.tensors:
         if header.name == "beam_idx" and (header.shape != (batch,) or header.dtype != "int64"):
             raise BrokenFrameError("The beam order does not have one entry for each sequence")
+
+
+def _check_pages(message: Pages, terms: Terms) -> None:
+    """Shapes of heads are the span's to check; here, what memory is taken for."""
+    keys, values = _one(message.tensors, "keys"), _one(message.tensors, "values")
+    if len(message.tensors) != 2 or len(keys.shape) != 4 or len(values.shape) != 4:
+        raise BrokenFrameError("Pages hold keys and values of one layer")
+    if keys.dtype not in _FLOATS or values.dtype != keys.dtype or keys.shape[:3:2] != values.shape[:3:2]:
+        raise BrokenFrameError("Keys and values of a page do not fit each other")
+    rows, tokens = keys.shape[0], keys.shape[2]
+    if not 1 <= rows <= terms.batch or tokens < 1 or not message.first <= message.position:
+        raise BrokenFrameError("Pages have other sequences or tokens than were agreed")
+    if not message.position + tokens <= message.end <= terms.max_length:
+        raise BrokenFrameError("Pages go beyond the length that was agreed")
+    if keys.nbytes + values.nbytes > MAX_PAGES_BYTES:
+        raise BrokenFrameError("A page is larger than one message may be")
 
 
 def _check_inputs(headers: tuple[TensorHeader, ...], position: int, terms: Terms, allowed: set[str]) -> tuple[int, int]:

@@ -25,6 +25,8 @@ from meadow_client.wire.messages import Message, Reply, Request, TensorHeader
 
 _PREFIX = struct.Struct(">IQ")
 MAX_HEADER_BYTES = 16 * 1024
+# So little that a slow link, too, brings signs of life more often than once a second.
+_CHUNK_BYTES = 32 * 1024
 
 Buffer = bytes | bytearray | memoryview
 _M = TypeVar("_M", bound=msgspec.Struct)
@@ -45,8 +47,10 @@ class Arrival:
     """How a frame came in: `body_s` passed from its header's arrival to its body's end, by the event loop's clock.
 
     A body that lay here before somebody read its header took no time, so a link is never measured too slow.
+    `on_bytes` is called again and again while a frame comes in.
     """
 
+    on_bytes: Callable[[], None] = lambda: None
     body_s: float = 0.0
 
 
@@ -63,7 +67,7 @@ async def read(
     check: Callable[[_M], None],
     max_body_bytes: int,
     arrival: Arrival | None = None,
-) -> tuple[_M, dict[str, bytes]]:
+) -> tuple[_M, dict[str, Buffer]]:
     """Read one frame: its message and its tensors' bytes by name.
 
     `check` sees the decoded header before the body is read and raises BrokenFrameError for what was not agreed.
@@ -88,9 +92,23 @@ async def read(
     if sum(header.nbytes for header in headers) != body_bytes:
         raise BrokenFrameError("A frame's tensors do not add up to its body")
     check(message)
+    arrival = arrival or Arrival()
     clock = asyncio.get_running_loop().time
     began = clock()
-    data: dict[str, bytes] = {header.name: await reader.readexactly(header.nbytes) for header in headers}
-    if arrival is not None:
-        arrival.body_s = clock() - began
+    data: dict[str, Buffer] = {
+        header.name: await _read_body(reader, header.nbytes, arrival.on_bytes) for header in headers
+    }
+    arrival.body_s = clock() - began
     return message, data
+
+
+async def _read_body(reader: Reader, nbytes: int, on_bytes: Callable[[], None]) -> Buffer:
+    on_bytes()
+    if nbytes <= _CHUNK_BYTES:
+        return await reader.readexactly(nbytes)
+    body = bytearray(nbytes)
+    for first in range(0, nbytes, _CHUNK_BYTES):
+        last = min(first + _CHUNK_BYTES, nbytes)
+        body[first:last] = await reader.readexactly(last - first)
+        on_bytes()
+    return body
