@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -54,6 +55,15 @@ class RemoteSequential(nn.Module):
         """A session with a cache for up to `max_length` tokens; use it in a `with` block."""
         return InferenceSession(self.client, self.start, self.end, max_length, on_waiting)
 
+    def load_session(self, path: str | Path, on_waiting: Callable[[Waiting], None] | None = None) -> InferenceSession:
+        """Go on with a session that `session.save` wrote; use it in a `with` block.
+
+        Raises:
+            OSError: the file cannot be read.
+            UsageError: it holds no session, or one of another model or of other layers.
+        """
+        return InferenceSession.load(self.client, (self.start, self.end), path, on_waiting)
+
     def forward(
         self,
         hidden: torch.Tensor,
@@ -69,6 +79,7 @@ class RemoteSequential(nn.Module):
 
         Raises:
             LayersMissingError, ServerLostError, ServerRefusedError: the swarm failed, more than `max_retries` times.
+            UsageError: no server takes so many tokens at once.
         """
         batch, tokens, _width = hidden.shape
         extras: dict[str, torch.Tensor] = {}
@@ -85,28 +96,27 @@ class RemoteSequential(nn.Module):
 
     def run_backward(self, done: OpenPass, grad: torch.Tensor, extras: Tensors) -> torch.Tensor:
         """The gradient with respect to what entered `done`."""
-        return self.client.wait_for(done.chain.backward(grad, done.entered, extras))
+        return self.client.wait_for(done.chain.backward(grad, extras))
 
     async def _forward(self, hidden: torch.Tensor, extras: Tensors) -> tuple[torch.Tensor, OpenPass]:
         batch, tokens, _width = hidden.shape
         chain = await self.client.open_chain(self.start, self.end, batch, tokens)
         try:
-            output, entered = await chain.forward({**extras, "hidden": hidden})
+            output = await chain.forward(hidden, extras)
         except BaseException:
             await chain.aclose()
             raise
-        return output, OpenPass(self.client.loop, chain, entered)
+        return output, OpenPass(self.client.loop, chain)
 
 
 class OpenPass:
     """A forward pass whose chain is still open; it is closed when nobody can ask for the gradient any more.
 
-    It knows what entered each leg but not the output: autograd's graph would then hold itself for ever.
+    The chain knows what entered each leg but not the output: autograd's graph would then hold itself for ever.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, chain: Chain, entered: list[torch.Tensor]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, chain: Chain) -> None:
         self.chain = chain
-        self.entered = entered
         weakref.finalize(self, _close_later, loop, chain).atexit = False
 
 
