@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +27,7 @@ from meadow_engine.runtime.device import ComputeThread, choose_device, free_byte
 from meadow_engine.runtime.pool import PagePool, PoolLimits
 from meadow_engine.runtime.span import LoadOptions, OutOfMemoryError, Span, layer_bytes
 from meadow_engine.serving.span_server import ServingCounts, SpanServer
+from meadow_engine.serving.usage import Usage
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +38,8 @@ _CACHES_SHARE = 0.6
 # Of the host's free memory: how much the caches of idle sessions may take that were moved there.
 _HOST_SHARE = 0.2
 _WITHDRAW_S = 3.0
+LEAVE_S = 30.0
+_RETRY_S = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +53,15 @@ class HostOptions:
     public_name: str = "meadow"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Hosted:
-    """A span that is served now."""
+    """A span that is served now. At its end, conversations are handed over within `leave_within_s` seconds."""
 
     span: Span
     announcement: Announcement
     counts: ServingCounts
+    usage: Callable[[], Usage]
+    leave_within_s: float = LEAVE_S
 
 
 @asynccontextmanager
@@ -85,20 +90,25 @@ async def hosting(
         server = SpanServer(description.fingerprint, span, Batcher(compute), pool, connect)
         await node.serve(PROTOCOL, server.serve)
         announcement = _announcement(description, span, options.public_name, token_s)
+        hosted = Hosted(span, announcement, server.counts, server.usage)
         try:
             async with asyncio.TaskGroup() as group:
                 await node.directory.announce(announcement)
                 renewing = group.create_task(_renew(node, announcement))
                 try:
-                    yield Hosted(span, announcement, server.counts)
+                    yield hosted
                 finally:
                     renewing.cancel()
         finally:
-            with suppress(TimeoutError, OSError):
-                await asyncio.wait_for(node.directory.withdraw(announcement), _WITHDRAW_S)
+            await asyncio.gather(_withdraw(node, announcement), server.leave(hosted.leave_within_s))
             await node.stop_serving(PROTOCOL)
     finally:
         compute.close()
+
+
+async def _withdraw(node: SwarmNode, announcement: Announcement) -> None:
+    with suppress(TimeoutError, OSError):
+        await asyncio.wait_for(node.directory.withdraw(announcement), _WITHDRAW_S)
 
 
 def _pool_limits(span: Span) -> PoolLimits:
@@ -151,7 +161,11 @@ def installed_version() -> str:
 
 
 async def _renew(node: SwarmNode, announcement: Announcement) -> None:
+    """Announce it every RENEW_S; the node itself does so when it was away."""
+    pause_s = RENEW_S
     while True:
-        await asyncio.sleep(RENEW_S)
-        if not await node.directory.announce(announcement):
-            log.warning("No other computer took our announcement; trying again in %.0f s", RENEW_S)
+        await asyncio.sleep(pause_s)
+        is_taken = await node.directory.announce(announcement)
+        pause_s = RENEW_S if is_taken else _RETRY_S
+        if not is_taken:
+            log.warning("No other computer took our announcement; trying again in %.0f s", pause_s)

@@ -7,11 +7,12 @@ servers. `generate`, sampling, beams and streamers are Transformers' own.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,6 +36,7 @@ class _Call:
     session: InferenceSession | None
     position_ids: torch.Tensor | None
     attention_mask: torch.Tensor | None
+    ids: torch.Tensor | None = None
 
     @property
     def where(self) -> tuple[torch.Tensor | None, torch.Tensor | None]:
@@ -43,6 +45,7 @@ class _Call:
 
 _call: ContextVar[_Call | None] = ContextVar("meadow_call", default=None)
 _keep: ContextVar[int | None] = ContextVar("meadow_keep", default=None)
+_captured: ContextVar[list[torch.Tensor] | None] = ContextVar("meadow_captured", default=None)
 _active_session: ContextVar[InferenceSession | None] = ContextVar("meadow_session", default=None)
 
 
@@ -55,9 +58,14 @@ class RemoteLayers(nn.Module):
         self._gives_tuple = gives_tuple
 
     def forward(self, hidden_states: torch.Tensor, *_args: Any, **_kwargs: Any) -> Any:
+        captured = _captured.get()
         call = _call.get() or _Call(None, None, None)
-        if call.session is not None:
-            output = _in_place(call.session.step(hidden_states, *call.where, keep=_keep.get()), hidden_states)
+        if captured is not None:
+            captured.append(hidden_states)
+            output = hidden_states
+        elif call.session is not None:
+            output = call.session.step(hidden_states, *call.where, keep=_keep.get(), ids=call.ids)
+            output = _in_place(output, hidden_states)
         else:
             output = self._remote[0](hidden_states, *call.where)
         return (output, None) if self._gives_tuple else output
@@ -77,6 +85,10 @@ class DistributedModel:
     def inference_session(self, max_length: int) -> Any:
         """A session for several `generate` calls over one cache: `with model.inference_session(512) as session:`."""
         return _activate(self.remote.inference_session(max_length))
+
+    def load_session(self, path: str | Path) -> Any:
+        """Go on with a session that `session.save` wrote: `with model.load_session(path) as session:`."""
+        return _activate(self.remote.load_session(path))
 
     def generate(
         self,
@@ -214,7 +226,9 @@ def _after_logits(_model: nn.Module, _args: Any, _output: Any) -> None:
     _keep.set(None)
 
 
-def _before_forward(_base: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _before_forward(base: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if _captured.get() is not None:
+        return args, kwargs
     cache = kwargs.get("past_key_values")
     if isinstance(cache, Cache) and not isinstance(cache, RemoteCache):
         if cache.get_seq_length() > 0:
@@ -227,11 +241,33 @@ def _before_forward(_base: nn.Module, args: tuple[Any, ...], kwargs: dict[str, A
     ids = kwargs.get("input_ids", args[0] if args else None)
     if session is not None:
         _remember_tokens(session, ids)
+        session.embed_with(partial(_embed, base))
     mask = kwargs.get("attention_mask", args[1] if len(args) > 1 else None)
     if mask is not None and mask.dim() != 2:
         raise UsageError("A distributed model takes attention masks of the shape [batch, tokens] only")
-    _call.set(_Call(session, kwargs.get("position_ids"), mask))
+    _call.set(_Call(session, kwargs.get("position_ids"), mask, ids))
     return args, kwargs
+
+
+@dataclass(frozen=True)
+class _At:
+    """As much of a session as the model asks of its cache while tokens are embedded."""
+
+    position: int
+
+
+def _embed(base: Any, position: int, tokens: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """What enters the layers, [B, T, D], for token ids [B, T] that stand at `position` of a session."""
+    captured: list[torch.Tensor] = []
+    place = _captured.set(captured)
+    known = {name: tokens[name].to(base.device) for name in ("position_ids", "attention_mask") if name in tokens}
+    at: Any = _At(position)
+    try:
+        with torch.no_grad():
+            base(input_ids=tokens["ids"].to(base.device), past_key_values=RemoteCache(at), use_cache=True, **known)
+    finally:
+        _captured.reset(place)
+    return captured[0]
 
 
 def _after_forward(_base: nn.Module, _args: Any, _kwargs: Any, _output: Any) -> None:

@@ -11,8 +11,9 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import Any, TypeVar
 
 from meadow_client.errors import (
@@ -22,18 +23,25 @@ from meadow_client.errors import (
     ServerRefusedError,
     describe_layers,
 )
-from meadow_client.routing.chains import Leg, Offer, missing_layers, plan_chain
+from meadow_client.routing.bans import Bans
+from meadow_client.routing.chains import DEFAULT_TRIP_S, Leg, Offer, missing_layers, plan_chain
 from meadow_client.session.chain import Chain, Member
 from meadow_client.session.codec_choice import CodecSetting
 from meadow_client.session.hop import Hop
 from meadow_client.session.pipeline import Pipeline, PipelineOptions
 from meadow_client.swarm.background import wait_for_other_loop
-from meadow_client.swarm.node import SwarmNode
-from meadow_client.wire.messages import VERSION, Open, Queued
+from meadow_client.swarm.directory import Server
+from meadow_client.swarm.node import NodeDownError, SwarmNode
+from meadow_client.wire.messages import VERSION, Address, Open, Queued
 
 _T = TypeVar("_T")
 _POLL_S = 0.5
-_BAN_S = 10.0
+_NODE_POLL_S = 0.1
+# What the directory said so lately is tried before it is asked again: that may take long while computers vanish.
+_KNOWN_S = 60.0
+_REFRESH_S = 15.0
+_OPEN_S = 5.0
+_FAILURE_COST_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +65,8 @@ class ClientOptions:
     codec: CodecSetting = "raw"
     piece_tokens: int = 256
     link_servers: bool = True
+    retain: bool = True
+    silence_s: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,15 @@ class Queueing(Waiting):
         )
 
 
+@dataclass(frozen=True)
+class SessionRange:
+    """The layers [start, end) of a session, and how many tokens each of its texts may have."""
+
+    start: int
+    end: int
+    max_length: int
+
+
 @dataclass
 class SwarmClient:
     """One model (by fingerprint) in the swarm that `node` belongs to."""
@@ -99,41 +118,85 @@ class SwarmClient:
     num_layers: int
     options: ClientOptions = field(default_factory=ClientOptions)
     on_waiting: Callable[[Waiting], None] | None = None
-    _banned_until: dict[str, float] = field(default_factory=dict)
+    _bans: Bans = field(default_factory=Bans)
+    _refreshed_s: float = field(default_factory=time.monotonic)
+    _refreshing: Future[None] | None = None
 
     def wait_for(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Run one of this object's coroutines from another thread."""
         return wait_for_other_loop(self.loop, coroutine)
 
+    def keep_fresh(self) -> None:
+        """While sessions are used, read the directory from time to time, so that others are known when one is lost.
+
+        Called from any thread.
+        """
+        now = time.monotonic()
+        if now - self._refreshed_s > _REFRESH_S:
+            self._refreshed_s = now
+            self._refreshing = asyncio.run_coroutine_threadsafe(self._refresh(), self.loop)
+
+    async def _refresh(self) -> None:
+        with suppress(MeadowError, OSError):
+            await self.node.directory.servers(self.model)
+
     def ban(self, peer: str) -> None:
         """Leave a server that failed out of new chains for a while."""
-        self._banned_until[peer] = time.monotonic() + _BAN_S
+        self._bans.failed(peer, time.monotonic())
 
-    async def open_session(
+    async def open_hops(
         self,
         start: int,
         end: int,
+        layers: SessionRange,
         batch: int,
-        max_length: int,
+        after: Address | None = None,
         on_waiting: Callable[[Waiting], None] | None = None,
-    ) -> Pipeline:
-        """Find servers for layers [start, end) and open a session of `batch` texts on all of them at the same time.
+        patience_s: float | None = None,
+    ) -> list[tuple[Hop, Member]]:
+        """Find servers for layers [start, end) of a session and open a stream to each of them at the same time.
+
+        `after` is where the last of them sends steps on; the session has `batch` texts; missing layers are waited for
+        up to `patience_s`, by default as the client's options say.
 
         Raises:
             LayersMissingError: within `connect_timeout_s` nobody offered some of the layers.
             ServerLostError, ServerRefusedError: every chain that was tried failed.
         """
+        options = self.options
 
         def openings(legs: Sequence[Leg]) -> list[Open]:
-            # A new one for every attempt: servers of the last one may not have seen its end yet.
-            session = secrets.token_hex(16)
-            after = [leg.peer for leg in legs[1:]] if self.options.link_servers else []
+            # New ids for every attempt: servers of the last one may not have seen its end yet.
+            addresses = [Address(leg.peer, secrets.token_hex(16)) for leg in legs]
+            following = [*addresses[1:], after] if options.link_servers else [None] * len(legs)
             return [
-                Open(VERSION, "session", self.model, leg.start, leg.end, batch, max_length, session, next_peer)
-                for leg, next_peer in zip_longest(legs, after)
+                Open(
+                    VERSION,
+                    "session",
+                    self.model,
+                    leg.start,
+                    leg.end,
+                    batch,
+                    layers.max_length,
+                    address.session,
+                    following_one,
+                    options.retain and leg.end < layers.end,
+                )
+                for leg, address, following_one in zip(legs, addresses, following, strict=True)
             ]
 
-        hops, members = await self._open(start, end, openings, on_waiting)
+        hops, members = await self._open(start, end, openings, on_waiting, patience_s)
+        return list(zip(hops, members, strict=True))
+
+    def pipeline(
+        self,
+        hops: Sequence[Hop],
+        members: Sequence[Member],
+        epoch: int,
+        source: Hop | None = None,
+        on_waiting: Callable[[Waiting], None] | None = None,
+    ) -> Pipeline:
+        """A pipeline through these servers; see `Pipeline`."""
 
         def on_queued(member: Member, queued: Queued) -> None:
             tell = on_waiting or self.on_waiting
@@ -142,20 +205,24 @@ class SwarmClient:
             if tell is not None:
                 tell(waiting)
 
-        options = PipelineOptions(self.options.codec, self.options.piece_tokens, self.options.request_timeout_s)
-        return Pipeline(hops, members, options, on_queued)
+        options = PipelineOptions(
+            self.options.codec, self.options.piece_tokens, self.options.request_timeout_s, self.options.silence_s
+        )
+        return Pipeline(hops, members, options, on_queued, epoch, source)
 
     async def open_chain(self, start: int, end: int, batch: int, max_length: int) -> Chain:
         """Find servers for layers [start, end) and open a stateless stream to each of them at the same time.
 
-        Raises: as `open_session`.
+        Raises: as `open_hops`.
         """
 
         def openings(legs: Sequence[Leg]) -> list[Open]:
             return [Open(VERSION, "stateless", self.model, leg.start, leg.end, batch, max_length) for leg in legs]
 
-        hops, _members = await self._open(start, end, openings, None)
-        return Chain(hops)
+        async def find(start: int, end: int) -> list[Hop]:
+            return (await self._open(start, end, openings, None))[0]
+
+        return Chain(await find(start, end), find, self.ban, self.options.max_retries)
 
     async def _open(
         self,
@@ -163,42 +230,55 @@ class SwarmClient:
         end: int,
         openings: Callable[[Sequence[Leg]], list[Open]],
         on_waiting: Callable[[Waiting], None] | None,
+        patience_s: float | None = None,
     ) -> tuple[list[Hop], list[Member]]:
-        attempts = max(1, self.options.max_retries)
-        began = time.monotonic()
-        for attempt in range(attempts):
-            legs, names = await self._find_legs(start, end, began, on_waiting or self.on_waiting)
+        failures, began = 0, time.monotonic()
+        patience_s = self.options.connect_timeout_s if patience_s is None else patience_s
+        while True:
+            legs, names = await self._find_legs(start, end, began, patience_s, on_waiting or self.on_waiting)
             try:
                 hops = await self._open_hops(legs, openings(legs))
             except (ServerLostError, ServerRefusedError) as error:
                 self.ban(error.peer)
                 log.info("A chain could not be opened: %s", error.code)
-                if attempt + 1 == attempts:
+                failures += 1
+                if failures >= self.options.max_retries:
                     raise
                 continue
+            except NodeDownError:
+                # Whatever broke off lately did so because of this computer.
+                self._bans.forgive(time.monotonic() - _POLL_S)
+                if time.monotonic() - began > patience_s:
+                    raise
+                await asyncio.sleep(_NODE_POLL_S)
+                continue
             return hops, [Member(leg, names[leg.peer]) for leg in legs]
-        raise AssertionError("unreachable")
 
     async def _find_legs(
-        self, start: int, end: int, began: float, on_waiting: Callable[[Waiting], None] | None
+        self, start: int, end: int, began: float, patience_s: float, on_waiting: Callable[[Waiting], None] | None
     ) -> tuple[list[Leg], dict[str, str]]:
-        deadline = began + self.options.connect_timeout_s
+        deadline = began + patience_s
+        known_s = _KNOWN_S
         told: list[tuple[int, int]] | None = None
         while True:
             servers = [
                 server
-                for server in await self.node.directory.servers(self.model)
+                for server in await self.node.directory.servers(self.model, known_s)
                 if server.announced.num_layers == self.num_layers
             ]
-            offers = [
-                Offer(server.peer, server.announced.start, server.announced.end, server.announced.token_s)
-                for server in servers
-            ]
+            known_s, is_known = 0.0, known_s > 0
+            offers = [self._offer(server) for server in servers]
             random.shuffle(offers)
-            excluded = self._excluded({offer.peer for offer in offers})
+            peers = {offer.peer for offer in offers}
+            excluded = self._excluded(peers)
             legs = plan_chain(offers, start, end, excluded)
+            if legs is None:
+                excluded = self._excluded(peers, is_needed=True)
+                legs = plan_chain(offers, start, end, excluded)
             if legs is not None:
                 return legs, {server.peer: server.announced.name for server in servers}
+            if is_known:
+                continue
             missing = missing_layers(offers, start, end, excluded)
             now = time.monotonic()
             if now >= deadline:
@@ -211,9 +291,16 @@ class SwarmClient:
                     on_waiting(waiting)
             await asyncio.sleep(min(_POLL_S, max(0.0, deadline - now)))
 
-    def _excluded(self, peers: set[str]) -> set[str]:
+    def _offer(self, server: Server) -> Offer:
+        """What a server announces; one that failed lately costs more."""
+        failures = self._bans.recent(server.peer, time.monotonic())
+        announced = server.announced
+        trip_s = DEFAULT_TRIP_S + failures * _FAILURE_COST_S
+        return Offer(server.peer, announced.start, announced.end, announced.token_s, trip_s)
+
+    def _excluded(self, peers: set[str], *, is_needed: bool = False) -> set[str]:
         now = time.monotonic()
-        banned = {peer for peer in peers if self._banned_until.get(peer, 0.0) > now}
+        banned = self._bans.banned(peers, now, is_needed=is_needed)
         allowed = self.options.allowed_servers
         not_allowed = set() if allowed is None else peers - set(allowed)
         return banned | not_allowed | set(self.options.blocked_servers)
@@ -225,7 +312,12 @@ class SwarmClient:
         async def open_hop(leg: Leg, opening: Open) -> Hop:
             try:
                 return await Hop.open(
-                    self.node, leg, opening, min(options.connect_timeout_s, 10.0), options.request_timeout_s
+                    self.node,
+                    leg,
+                    opening,
+                    min(options.connect_timeout_s, _OPEN_S),
+                    options.request_timeout_s,
+                    options.silence_s,
                 )
             except TimeoutError as error:
                 raise ServerLostError(leg.peer, leg.start, leg.end, "cannot be reached") from error

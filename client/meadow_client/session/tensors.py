@@ -39,9 +39,10 @@ def to_wire(tensors: Mapping[TensorName, torch.Tensor]) -> tuple[tuple[TensorHea
     return tuple(headers), bodies
 
 
-def from_wire(header: TensorHeader, data: bytes) -> torch.Tensor:
+def from_wire(header: TensorHeader, data: Buffer) -> torch.Tensor:
     """A tensor on the CPU from its header and bytes, whose sizes were checked before."""
     if not data:
         return torch.empty(header.shape, dtype=_DTYPES[header.dtype])
-    # bytearray: torch refuses memory that cannot be written
-    return torch.frombuffer(bytearray(data), dtype=_DTYPES[header.dtype]).reshape(header.shape)
+    # torch refuses memory that cannot be written
+    memory = data if isinstance(data, bytearray) else bytearray(data)
+    return torch.frombuffer(memory, dtype=_DTYPES[header.dtype]).reshape(header.shape)

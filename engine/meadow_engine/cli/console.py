@@ -78,12 +78,21 @@ def run_loop(main: Coroutine[Any, Any, int]) -> int:
 
 
 def stop_event(*, is_tethered: bool = False) -> asyncio.Event:
-    """An event that SIGINT or SIGTERM sets, and the end of stdin where the starting program holds it open."""
+    """An event that SIGINT or SIGTERM sets, and the end of stdin where the starting program holds it open.
+
+    The same signal once more ends the program at once: it may be busy handing over conversations.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+
+    def end() -> None:
+        if stop.is_set():
+            os._exit(FAILED)
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, end)
     if is_tethered:
         _watch_stdin(lambda: loop.call_soon_threadsafe(stop.set))
     return stop

@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 import torch
 
-from meadow_client.session.pipeline import slice_step
+from meadow_client.session.job import slice_step
 from meadow_engine.batching.passes import SHORT_STEP_TOKENS, Candidate, PassCosts, plan_pass
 from meadow_engine.batching.rhythm import (
     FEWEST_ALONE_TOKENS,

@@ -97,6 +97,21 @@ class SessionLayer(CacheLayerMixin):
                 for kept in (self.keys, self.values)
             )
 
+    def read(self, first: int, end: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Copies on the CPU of tokens [first, end), [B, H, T, K]."""
+        keys, values = (kept.narrow(2, first, end - first) for kept in (self.keys, self.values))
+        return keys.to("cpu", copy=True), values.to("cpu", copy=True)
+
+    def write(self, position: int, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Put tokens that another cache held at `position`; what lies behind is forgotten."""
+        end = position + keys.shape[2]
+        self.grow_to(end)
+        if not self.is_initialized:
+            self.lazy_initialization(keys, values)
+        self.keys.narrow(2, position, keys.shape[2]).copy_(keys)
+        self.values.narrow(2, position, keys.shape[2]).copy_(values)
+        self.length = end
+
     def reset(self) -> None:
         self.length = 0
 
@@ -137,9 +152,17 @@ class SessionCache(Cache):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *_args: Any, **_kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        while len(self.layers) <= layer_idx:
+        return self.layer(layer_idx).update(key_states, value_states)
+
+    def shapes(self) -> list[tuple[int, int, int]]:
+        """H, and the width K of keys and of values, of every layer."""
+        return [(layer.keys.shape[1], layer.keys.shape[3], layer.values.shape[3]) for layer in self.layers]
+
+    def layer(self, index: int) -> SessionLayer:
+        """One layer's part, made if it is not there yet."""
+        while len(self.layers) <= index:
             self.layers.append(SessionLayer(self._first_capacity))
-        return self.layers[layer_idx].update(key_states, value_states)
+        return self.layers[index]
 
     def grow_to(self, tokens: int) -> None:
         """Make room ahead; of a cache that has seen nothing the wish is remembered, as nobody knows its shapes."""

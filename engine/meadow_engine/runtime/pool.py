@@ -68,6 +68,10 @@ class PagePool:
         return self._limits.pages
 
     @property
+    def total_host_pages(self) -> int:
+        return self._limits.host_pages
+
+    @property
     def waiting(self) -> int:
         """How many sessions stand in line."""
         return len(self._line)

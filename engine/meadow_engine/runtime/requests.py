@@ -35,6 +35,7 @@ class SessionState:
         self.is_away = False
         """Whether the cache lies in host memory."""
         self._device, self._dtype = span.device, span.dtype
+        self._page_shapes = span.page_shapes[start - span.start : end - span.start]
         self._cache = self.view.new_cache()
         self._capacity = 0
 
@@ -55,6 +56,34 @@ class SessionState:
     def move_back(self) -> None:
         move_cache(self._cache, self._device)
         self.is_away = False
+
+    @property
+    def layers(self) -> int:
+        """How many layers have pages that another server can take; 0 where caches are of other kinds."""
+        return len(self._page_shapes)
+
+    def read_pages(self, first: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Keys and values [B, H, T, K] of each layer from token `first` on, on the CPU."""
+        if not isinstance(self._cache, SessionCache):
+            return []
+        end = min((layer.length for layer in self._cache.layers), default=0)
+        return [layer.read(first, end) for layer in self._cache.layers] if first < end else []
+
+    def write_pages(self, layer: int, position: int, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Take a part of one layer's cache from another server; memory for it was reserved before.
+
+        Raises:
+            BrokenFrameError: these layers have other heads.
+        """
+        if not isinstance(self._cache, SessionCache) or layer >= len(self._page_shapes):
+            raise BrokenFrameError("There is no such layer, or it takes no pages")
+        found = (keys.shape[1], keys.shape[3], values.shape[3])
+        if found != self._page_shapes[layer] or values.shape[1] != keys.shape[1]:
+            raise BrokenFrameError("Pages do not have the heads of this layer")
+        self._cache.grow_to(max(self._capacity, position + keys.shape[2]))
+        with torch.inference_mode():
+            moved = [tensor.to(self._device, self._dtype) for tensor in (keys, values)]
+            self._cache.layer(layer).write(position, *moved)
 
     def drop_cache(self) -> None:
         """Give the cache's memory back."""

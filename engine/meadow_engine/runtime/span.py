@@ -185,7 +185,10 @@ class Span:
             self._views.clear()
         self._is_bare = self._can_be_bare()
         self._views.clear()
-        self.bytes_per_token = self._measure()
+        cache = self._try_cache()
+        self.bytes_per_token = measure_bytes(cache) // (cache.capacity if isinstance(cache, SessionCache) else 1)
+        self.page_shapes = cache.shapes() if isinstance(cache, SessionCache) else []
+        """For each layer, how many heads its keys and values have and how wide they are; empty without pages."""
 
     @classmethod
     def load(
@@ -299,12 +302,13 @@ class Span:
                 return False
         return True
 
-    def _measure(self) -> int:
+    def _try_cache(self) -> Cache:
+        """A cache that has seen one token."""
         view = self.view(self.start, self.end)
         cache = view.new_cache()
         hidden = torch.zeros((1, 1, self.width), dtype=self.dtype, device=self.device)
         view.step(hidden, cache, 0)
-        return measure_bytes(cache) // (cache.capacity if isinstance(cache, SessionCache) else 1)
+        return cache
 
 
 def _class_of(description: ModelDescription) -> type[PreTrainedModel]:

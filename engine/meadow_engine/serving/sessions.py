@@ -2,13 +2,16 @@
 
 Runs on the event loop. Steps come from the client, or from the server before, over a stream that joined the session.
 One worker takes them in order; reading goes on meanwhile, so that the client's leaving ends everything at once.
+
+A session outlives the servers around it. When the next one is lost, the client hears of it and names another; steps
+carry an epoch, and those of an earlier one, which may still be on their way, are dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,39 +20,47 @@ import msgspec
 
 from meadow_client.errors import BrokenFrameError, MeadowError
 from meadow_client.session.codec import pack
-from meadow_client.session.pipeline import NEXT_LOST
 from meadow_client.session.tensors import from_wire, to_wire
-from meadow_client.swarm.node import PeerUnreachableError, Stream
+from meadow_client.swarm.node import Stream
 from meadow_client.wire import checks, frames
 from meadow_client.wire.messages import (
-    VERSION,
-    Codec,
-    Join,
+    NEXT_LOST,
+    NOT_RETAINED,
+    Address,
+    Filled,
+    HandOver,
+    Leaving,
+    Notice,
     Open,
     Opened,
+    Pages,
+    Ping,
+    Pong,
     Queued,
+    Reach,
+    Release,
     Reply,
     Request,
+    Resend,
     Result,
     Step,
-    TensorHeader,
     TensorName,
     Timing,
 )
 from meadow_engine.runtime.batcher import Batcher, Customer, Output
 from meadow_engine.runtime.pool import Account, PagePool
 from meadow_engine.runtime.requests import SessionState, Tensors
+from meadow_engine.serving.hand_over import cut_pages, is_first, is_last
+from meadow_engine.serving.links import Connect, Links
+from meadow_engine.serving.retention import Retained, Retention
 
 if TYPE_CHECKING:
     import torch
 
 # Steps that wait for their turn; more are not read, so that senders slow down.
 _MOST_WAITING = 16
-_LINK_TIMEOUT_S = 5.0
-# A session's next server may be replaced a few times.
-_MOST_LINKS = 8
-
-Connect = Callable[[str], Awaitable[Stream]]
+# How often a client hears that a long message is still coming in.
+_PONG_S = 0.3
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +75,13 @@ class RefusedError(MeadowError):
 
 @dataclass(frozen=True)
 class _Received:
-    step: Step
-    data: dict[str, bytes]
+    request: Step | Resend | Pages
+    data: Mapping[str, frames.Buffer]
     receive_s: float
+
+    def tensors(self) -> Tensors:
+        headers = () if isinstance(self.request, Resend) else self.request.tensors
+        return {header.name: from_wire(header, self.data[header.name]) for header in headers}
 
 
 @dataclass
@@ -92,11 +107,20 @@ class ServerSession:
     idle: asyncio.Timeout
     idle_s: float
     on_tokens: Callable[[int], None]
-    _links: dict[str, Stream] = field(default_factory=dict)
+    retention: Retention
+    retained: Retained | None
+    _epoch: int = 0
+    _given_up: int = -1
+    _order: int = 0
+    _next: Address | None = None
+    _said_alive_s: float = 0.0
     _feeds: dict[Stream, asyncio.Timeout] = field(default_factory=dict)
     _is_over: bool = False
     _extent: _Extent = field(default_factory=_Extent)
+    _links: Links = field(init=False)
     _group: asyncio.TaskGroup = field(init=False)
+    is_released: bool = False
+    """Whether the client waits for no successor."""
 
     def __post_init__(self) -> None:
         self._steps: asyncio.Queue[_Received] = asyncio.Queue(_MOST_WAITING)
@@ -108,29 +132,12 @@ class ServerSession:
         Raises: an exception group of what ended it.
         """
         async with asyncio.TaskGroup() as self._group:
-            is_linked = self.opening.next is not None and await self._link(self.opening.next)
+            self._links = Links(self.connect, self._group, self._on_link_lost)
+            following = self.opening.next
+            is_linked = following is not None and await self._links.reach(following) is not None
             self._write(self.stream, msgspec.structs.replace(first, is_linked=is_linked))
             self._group.create_task(self.read(self.stream))
             self._group.create_task(self._work())
-
-    async def _link(self, peer: str) -> bool:
-        """Open a stream to the server that comes next; whether that worked."""
-        try:
-            async with asyncio.timeout(_LINK_TIMEOUT_S):
-                stream = await self.connect(peer)
-        except (PeerUnreachableError, OSError, TimeoutError, ValueError):
-            return False
-        self._links[peer] = stream
-        stream.writer.writelines(frames.encode(Join(VERSION, self.opening.session or "")))
-        self._group.create_task(self._watch(stream))
-        return True
-
-    async def _watch(self, link: Stream) -> None:
-        """Notice at once when the next server hangs up; what it says here is not for us."""
-        with suppress(OSError):
-            while await link.reader.read(1024):
-                pass
-        raise RefusedError(NEXT_LOST)
 
     async def read(self, stream: Stream) -> None:
         """Take steps from a stream until it ends; the client's end of it or the one of the server before.
@@ -139,14 +146,47 @@ class ServerSession:
             asyncio.IncompleteReadError, OSError: the stream ended.
             BrokenFrameError, RefusedError: a step that does not fit what was agreed or what came before.
         """
-        arrival = frames.Arrival()
+        arrival = frames.Arrival(lambda: self._say_alive(stream))
+        is_client = stream is self.stream
         while True:
             request, data = await frames.read(
                 stream.reader, frames.request_decoder, self._check, self.terms.max_body_bytes, arrival
             )
-            if isinstance(request, Step):
-                self._busy()
-                await self._steps.put(_Received(request, data, arrival.body_s))
+            if isinstance(request, Step | Pages) or (isinstance(request, Resend) and is_client):
+                if request.epoch == self._epoch:
+                    self._busy()
+                    await self._put(_Received(request, data, arrival.body_s), stream)
+            elif isinstance(request, Ping):
+                self._write(stream, Pong())
+            elif is_client:
+                self._answer(request)
+            else:
+                raise BrokenFrameError("A server takes nothing but steps from the one before")
+
+    async def _put(self, received: _Received, stream: Stream) -> None:
+        """Wait for a place among the steps; nothing is read meanwhile, so say that this server is alive."""
+        while self._steps.full():
+            try:
+                async with asyncio.timeout(_PONG_S):
+                    await self._steps.put(received)
+                return
+            except TimeoutError:
+                self._say_alive(stream)
+        self._steps.put_nowait(received)
+
+    def _answer(self, request: Request) -> None:
+        """What the client asks for beside steps."""
+        if isinstance(request, Reach):
+            self._group.create_task(self._reach(request.to))
+        elif isinstance(request, HandOver):
+            self._group.create_task(self._hand_over(request))
+        elif isinstance(request, Release):
+            self.is_released = True
+        else:
+            raise BrokenFrameError(f"A {type(request).__name__} does not belong in a session")
+
+    async def _reach(self, address: Address) -> None:
+        await self._links.reach(address)
 
     async def feed(self, stream: Stream) -> None:
         """Take steps from the server before, as long as this session lives."""
@@ -168,29 +208,121 @@ class ServerSession:
         """
         while True:
             received = await self._steps.get()
-            step = received.step
-            tensors = {header.name: from_wire(header, received.data[header.name]) for header in step.tensors}
-            rows, tokens, _width = tensors["hidden"].shape
-            await self._reserve(rows, step.position, tokens)
-            to = await self._target(step)
-
-            def send(
-                output: Output, received: _Received = received, to: Stream = to, tensors: Tensors = tensors
-            ) -> None:
-                self._send_on(to, received, tensors, output)
-
-            await self.batcher.step(self._customer, step.position, tensors, send, is_part=step.is_part)
-            self.on_tokens(rows * tokens)
-            await self._drain(to)
+            epoch = received.request.epoch
+            if epoch == self._epoch and epoch > self._given_up:
+                try:
+                    await self._obey(received)
+                except RefusedError as error:
+                    if error.code == NEXT_LOST:
+                        self._give_up(epoch)
+                    elif error.code == NOT_RETAINED:
+                        # The client goes on by itself, in this epoch.
+                        self._write(self.stream, Notice(NOT_RETAINED, epoch))
+                    else:
+                        raise
             self.account.is_busy = not self._steps.empty()
             self.account.used_at = asyncio.get_running_loop().time()
+
+    async def _obey(self, received: _Received) -> None:
+        request = received.request
+        if isinstance(request, Step):
+            await self._run_step(received, request)
+        elif isinstance(request, Pages):
+            await self._take_pages(received, request)
+        else:
+            await self._resend(request)
+
+    async def _run_step(self, received: _Received, step: Step) -> None:
+        tensors = received.tensors()
+        rows, tokens, _width = tensors["hidden"].shape
+        await self._reserve(rows, step.position, tokens)
+        to = await self._target(step)
+
+        def send(output: Output) -> None:
+            self._send_on(to, received, step, tensors, output)
+
+        await self.batcher.step(
+            self._customer, step.position, self._with_new_order(step, tensors), send, is_part=step.is_part
+        )
+        self.on_tokens(rows * tokens)
+        await self._drain(to)
+
+    def _with_new_order(self, step: Step, tensors: Tensors) -> Tensors:
+        """A reordering of rows is taken once, also where its step comes twice because a server was lost."""
+        is_known = "beam_idx" in tensors and 0 < step.order <= self._order
+        self._order = step.order if step.position == 0 else max(self._order, step.order)
+        if not is_known:
+            return tensors
+        return {name: tensor for name, tensor in tensors.items() if name != "beam_idx"}
+
+    async def _resend(self, request: Resend) -> None:
+        """Send what was sent before to another server."""
+        kept = self.retained
+        if kept is None or not kept.is_whole or kept.history.tokens < request.end:
+            raise RefusedError(NOT_RETAINED)
+        to = await self._link(request.route[0])
+        for position, tensors in kept.history.pieces(request.end, request.piece_tokens):
+            headers, bodies = to_wire(tensors)  # type: ignore[arg-type]
+            step = Step(
+                position,
+                headers,
+                request.route[1:],
+                keep_from=request.end,
+                is_part=True,
+                epoch=request.epoch,
+                order=kept.history.order,
+            )
+            self._write(to, step, bodies)
+            await self._drain(to)
+
+    async def _hand_over(self, request: HandOver) -> None:
+        """Send the cache to a successor, while steps go on here."""
+        layers = (await self.batcher.run_alone(self.state.read_pages, request.first)).value
+        to = await self._links.reach(request.to)
+        if to is None or not layers:
+            self._write(self.stream, Filled(0))
+            return
+        for pages, bodies in cut_pages(layers, request.first, request.epoch, self._order):
+            self._write(to, pages, bodies)
+            with suppress(OSError):  # the client sees that nothing comes
+                await to.writer.drain()
+
+    async def _take_pages(self, received: _Received, pages: Pages) -> None:
+        """Take a part of the cache from the server that held these layers before."""
+        tensors = received.tensors()
+        if is_first(pages):
+            await self._reserve(tensors["keys"].shape[0], pages.first, pages.end - pages.first)
+            self._order = pages.order
+        write = self.state.write_pages
+        await self.batcher.run_alone(write, pages.layer, pages.position, tensors["keys"], tensors["values"])
+        if is_last(pages, self.state.layers):
+            self._write(self.stream, Filled(pages.end))
+
+    def quiet_s(self) -> float:
+        """For how many seconds no step has been here."""
+        is_idle = self._steps.empty() and not self.account.is_busy
+        return asyncio.get_running_loop().time() - self.account.used_at if is_idle else 0.0
+
+    def leave(self, within_s: float) -> None:
+        """Tell the client that this server ends soon."""
+        self._write(self.stream, Leaving(within_s))
+
+    def _give_up(self, epoch: int) -> None:
+        """The client chooses another way; until then, what comes by this one is dropped."""
+        self._given_up = max(self._given_up, epoch)
+        self._write(self.stream, Notice(NEXT_LOST, epoch))
+
+    def _on_link_lost(self, address: Address) -> None:
+        if not self._is_over and address == self._next:
+            log.debug("The next server %s hung up", address.peer[-8:])
+            self._give_up(self._epoch)
 
     async def aclose(self) -> None:
         """Close the streams from and to other servers."""
         self._is_over = True
         for feeding in self._feeds.values():
             feeding.reschedule(asyncio.get_running_loop().time())
-        await asyncio.gather(*(stream.aclose() for stream in self._links.values()))
+        await self._links.aclose()
 
     async def move_out(self) -> None:
         """Move the cache to host memory, and give its pages back."""
@@ -201,10 +333,31 @@ class ServerSession:
         self.account.is_busy = True
         self.idle.reschedule(asyncio.get_running_loop().time() + self.idle_s)
 
+    def _say_alive(self, stream: Stream) -> None:
+        """A message is coming in that may take long: whoever waits for a sign of life behind it gets one."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._said_alive_s > _PONG_S:
+            self._said_alive_s = now_s
+            for one in {id(self.stream): self.stream, id(stream): stream}.values():
+                self._write(one, Pong())
+
     def _check(self, request: Request) -> None:
         checks.check_request(request, self.terms)
-        if not isinstance(request, Step):
-            raise BrokenFrameError("A session takes steps")
+        if isinstance(request, Step | Resend) and request.epoch >= self._epoch:
+            self._next = request.route[0] if request.route else None
+            if request.epoch > self._epoch:
+                self._epoch = request.epoch
+                self._links.keep_only(self._next)
+        if isinstance(request, Pages) and request.epoch >= self._epoch:
+            self._epoch = request.epoch
+            rows = request.tensors[0].shape[0]
+            if is_first(request):
+                if request.first > self._extent.tokens or (request.first and rows != self._extent.rows):
+                    raise RefusedError("position-gap")
+                self._extent.rows, self._extent.tokens = rows, request.end
+            return
+        if not isinstance(request, Step) or request.epoch < self._epoch:
+            return
         hidden = next(header for header in request.tensors if header.name == "hidden")
         rows, tokens, _width = hidden.shape
         # No gap, and no other batch than before.
@@ -231,29 +384,47 @@ class ServerSession:
         self._write(self.stream, Queued(place, patience_s))
 
     async def _target(self, step: Step) -> Stream:
-        if not step.route:
-            return self.stream
-        peer = step.route[0]
-        if peer not in self._links and (len(self._links) >= _MOST_LINKS or not await self._link(peer)):
-            raise RefusedError(NEXT_LOST)
-        return self._links[peer]
+        return await self._link(step.route[0]) if step.route else self.stream
 
-    def _send_on(self, to: Stream, received: _Received, tensors: Tensors, output: Output) -> None:
-        step, hidden = received.step, output.hidden
+    async def _link(self, address: Address) -> Stream:
+        stream = await self._links.reach(address)
+        if stream is None:
+            raise RefusedError(NEXT_LOST)
+        return stream
+
+    def _send_on(self, to: Stream, received: _Received, step: Step, tensors: Tensors, output: Output) -> None:
+        hidden = output.hidden
         done = hidden.shape[1]
-        timings = _timings(received, output)
+        timings = _timings(step, received.receive_s, output)
+        others = _rest(tensors, step.position, output.position, done)
+        kept = done
         if to is self.stream:
             kept = min(done, max(0, output.position + done - step.keep_from))
-            headers, bodies = _packed(hidden[:, done - kept :], step.codec)
-            self._write(to, Result(headers, timings, output.position, done), bodies)
+        whole: dict[TensorName, torch.Tensor] = {}
+        if self.retained is not None or to is not self.stream:
+            whole = {**pack(hidden, step.codec), **others}
+        if self.retained is not None:
+            self.retention.put(self.retained, output.position, whole, step.order)
+        if to is self.stream:
+            headers, bodies = to_wire(pack(hidden[:, done - kept :], step.codec))
+            self._write(to, Result(headers, timings, output.position, done, step.epoch), bodies)
             return
-        others = _rest(tensors, step.position, output.position, done)
-        headers, bodies = _packed(hidden, step.codec, others)
+        headers, bodies = to_wire(whole)
         is_part = step.is_part or done < tensors["hidden"].shape[1]
-        onward = Step(output.position, headers, step.route[1:], step.keep_from, is_part, step.codec, timings)
+        onward = Step(
+            output.position,
+            headers,
+            step.route[1:],
+            step.keep_from,
+            is_part,
+            step.codec,
+            timings,
+            step.epoch,
+            step.order,
+        )
         self._write(to, onward, bodies)
 
-    def _write(self, to: Stream, message: Reply | Step, bodies: list[frames.Buffer] | None = None) -> None:
+    def _write(self, to: Stream, message: Reply | Step | Pages, bodies: list[frames.Buffer] | None = None) -> None:
         with suppress(OSError, RuntimeError):  # a stream that is closing; whoever reads there learns it by itself
             to.writer.writelines(frames.encode(message, bodies or []))
 
@@ -266,18 +437,10 @@ class ServerSession:
             raise RefusedError(NEXT_LOST) from error
 
 
-def _packed(
-    hidden: torch.Tensor, codec: Codec, others: Tensors | None = None
-) -> tuple[tuple[TensorHeader, ...], list[frames.Buffer]]:
-    tensors: dict[TensorName, torch.Tensor] = {**pack(hidden, codec), **(others or {})}
-    return to_wire(tensors)
-
-
-def _timings(received: _Received, output: Output) -> tuple[Timing, ...]:
+def _timings(step: Step, receive_s: float, output: Output) -> tuple[Timing, ...]:
     """What servers spent on a step until now. What is true of all its parts is said with the first one only."""
-    step = received.step
     if output.position == step.position:
-        return (*step.timings, Timing(output.queue_s, output.compute_s, received.receive_s))
+        return (*step.timings, Timing(output.queue_s, output.compute_s, receive_s))
     return (*(Timing(0.0, 0.0) for _before in step.timings), Timing(output.queue_s, output.compute_s))
 
 

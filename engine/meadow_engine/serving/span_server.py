@@ -12,32 +12,32 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from meadow_client.errors import BrokenFrameError, MeadowError
-from meadow_client.session.tensors import dtype_name, from_wire, to_wire
+from meadow_client.session.tensors import dtype_name
 from meadow_client.swarm.node import Stream
 from meadow_client.wire import checks, frames
 from meadow_client.wire.messages import (
     VERSION,
-    Backward,
     Failure,
-    Forward,
     Join,
     Open,
     Opened,
     Reply,
-    Request,
-    Result,
-    TensorName,
-    Timing,
 )
 from meadow_engine.runtime.batcher import Batcher
 from meadow_engine.runtime.pool import PagePool
 from meadow_engine.runtime.requests import SessionState, StatelessState
 from meadow_engine.runtime.span import Span
-from meadow_engine.serving.sessions import Connect, RefusedError, ServerSession
+from meadow_engine.serving.links import Connect
+from meadow_engine.serving.passes import ServerPasses
+from meadow_engine.serving.retention import Retention
+from meadow_engine.serving.sessions import RefusedError, ServerSession
+from meadow_engine.serving.usage import Usage
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
 MAX_STEP_TOKENS = 8192
 LAST_READ_S = 0.5
+_QUIET_S = 1.0
+_LEAVE_POLL_S = 0.02
 LAST_READS = 64
 LAST_READ_BYTES = 64 * 1024
 
@@ -46,10 +46,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ServingLimits:
-    """Bounds on what one client may do, in seconds."""
+    """Bounds on what clients may do, in seconds; `retained_bytes` is for what all sessions together sent."""
 
     opening_s: float = 10.0
     idle_s: float = 900.0
+    retained_bytes: int = 512 * 1024 * 1024
 
 
 @dataclass
@@ -82,8 +83,39 @@ class SpanServer:
         widest = span.width * span.dtype.itemsize
         self._max_step_tokens = max(1, min(MAX_STEP_TOKENS, MAX_BODY_BYTES // widest))
         self._sessions: dict[str, ServerSession] = {}
+        self._retention = Retention(self._limits.retained_bytes)
         self._has_come: dict[str, asyncio.Event] = {}
+        self._streams = 0
+        self._is_leaving = False
         self.counts = ServingCounts()
+
+    def usage(self) -> Usage:
+        """What clients hold here now; nothing when all of them have left."""
+        pool = self._pool
+        return Usage(
+            sessions=self.counts.sessions,
+            streams=self._streams,
+            pages=pool.total_pages - pool.free_pages,
+            host_pages=pool.total_host_pages - pool.free_host_pages,
+            waiting=pool.waiting,
+            retained_bytes=self._retention.used_bytes,
+        )
+
+    async def leave(self, within_s: float) -> None:
+        """Take no new clients, and let those that are here find successors; returns when all have, or after that time.
+
+        Where there is no successor, a session may stay until it has been quiet for a moment.
+        """
+        self._is_leaving = True
+        ends_s = asyncio.get_running_loop().time() + within_s
+        for session in self._sessions.values():
+            session.leave(within_s)
+        if self._sessions:
+            log.info("Handing over %d conversations", len(self._sessions))
+        while self._sessions and asyncio.get_running_loop().time() < ends_s:
+            if all(session.is_released and session.quiet_s() > _QUIET_S for session in self._sessions.values()):
+                return
+            await asyncio.sleep(_LEAVE_POLL_S)
 
     async def serve(self, stream: Stream) -> None:
         """Answer one client until it hangs up, or take one server's steps for a session that is open here.
@@ -95,6 +127,7 @@ class SpanServer:
         is cancelled because the span is withdrawn. The cache's memory is given back on every path.
         Errors: clients get a code; nothing a client sends ends more than its own stream.
         """
+        self._streams += 1
         try:
             await self._converse(stream)
         except (
@@ -109,6 +142,8 @@ class SpanServer:
             KeyError,
         ) as error:
             await self._part(stream, _first(error))
+        finally:
+            self._streams -= 1
 
     async def _converse(self, stream: Stream) -> None:
         async with asyncio.timeout(self._limits.opening_s):
@@ -136,6 +171,8 @@ class SpanServer:
     def _check_possible(self, opening: Open) -> None:
         if opening.version != VERSION:
             raise RefusedError("other-version")
+        if self._is_leaving:
+            raise RefusedError("leaving")
         if opening.model != self._model:
             raise RefusedError("other-model")
         if not self._span.start <= opening.start < opening.end <= self._span.end:
@@ -150,7 +187,7 @@ class SpanServer:
             await session.move_out()
 
         async with asyncio.timeout(self._limits.idle_s) as idle:
-            with self._pool.account(move_out) as account:
+            with self._pool.account(move_out) as account, self._retention.retaining() as retained:
                 session = ServerSession(
                     opening,
                     terms,
@@ -163,6 +200,8 @@ class SpanServer:
                     idle,
                     self._limits.idle_s,
                     self._count_tokens,
+                    self._retention,
+                    retained if opening.retain else None,
                 )
                 with self._known(session_id, session):
                     try:
@@ -201,25 +240,9 @@ class SpanServer:
             self._has_come.pop(session_id, None)
 
     async def _answer_stateless(self, stream: Stream, opening: Open, terms: checks.Terms, opened: Opened) -> None:
-        state = StatelessState(self._span, opening.start, opening.end)
-        await self._send(stream, opened)
-
-        def check(request: Request) -> None:
-            checks.check_request(request, terms)
-
-        while True:
-            async with asyncio.timeout(self._limits.idle_s):
-                request, data = await frames.read(stream.reader, frames.request_decoder, check, terms.max_body_bytes)
-            if not isinstance(request, Forward | Backward):
-                raise BrokenFrameError("A stateless stream takes passes forward and backward")
-            tensors = {header.name: from_wire(header, data[header.name]) for header in request.tensors}
-            name: TensorName = "hidden" if isinstance(request, Forward) else "grad"
-            run = state.forward if isinstance(request, Forward) else state.backward
-            done = await self._batcher.run_alone(run, tensors)
-            rows, tokens, _width = tensors["hidden"].shape
-            self._count_tokens(rows * tokens)
-            headers, bodies = to_wire({name: done.value})
-            await self._send(stream, Result(headers, (Timing(done.queue_s, done.compute_s),)), bodies)
+        state, idle_s = StatelessState(self._span, opening.start, opening.end), self._limits.idle_s
+        async with asyncio.timeout(idle_s) as idle:
+            await ServerPasses(terms, state, self._batcher, stream, idle, idle_s, self._count_tokens).run(opened)
 
     def _count_tokens(self, tokens: int) -> None:
         self.counts.tokens += tokens
