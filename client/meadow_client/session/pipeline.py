@@ -27,7 +27,7 @@ from meadow_client.session.job import Job
 from meadow_client.session.segment import Segment, cut_where_not_linked
 from meadow_client.session.watch import Watch
 from meadow_client.wire.frames import Buffer
-from meadow_client.wire.messages import NEXT_LOST, NOT_RETAINED, Notice, Queued, Result
+from meadow_client.wire.messages import CANNOT_GO_BACK, NEXT_LOST, NOT_RETAINED, Notice, Queued, Result
 
 
 class LinkLostError(MeadowError):
@@ -37,6 +37,15 @@ class LinkLostError(MeadowError):
 
     def __init__(self) -> None:
         super().__init__("Two computers of the chain do not reach one another any more")
+
+
+class CannotGoBackError(MeadowError):
+    """A server's caches cannot be rolled back to where a step begins; they have to be filled anew."""
+
+    code = CANNOT_GO_BACK
+
+    def __init__(self) -> None:
+        super().__init__("The caches of these layers cannot be rolled back")
 
 
 class NotRetainedError(MeadowError):
@@ -172,6 +181,8 @@ class Pipeline:
             self.fail(LinkLostError())
         elif notice.code == NOT_RETAINED and is_source:
             self.fail(NotRetainedError())
+        elif notice.code == CANNOT_GO_BACK and not is_source:
+            self.fail(CannotGoBackError())
         else:
             self._blame(hop, "sent something that is no answer")
 

@@ -35,7 +35,7 @@ from meadow_client.session.chain import Member
 from meadow_client.session.history import History
 from meadow_client.session.hop import Hop, probe
 from meadow_client.session.job import Job
-from meadow_client.session.pipeline import LinkLostError, NotRetainedError, Pipeline
+from meadow_client.session.pipeline import CannotGoBackError, LinkLostError, NotRetainedError, Pipeline
 from meadow_client.session.succession import Copy, Progress
 from meadow_client.session.swarm_client import SessionRange, SwarmClient, Waiting
 from meadow_client.wire.messages import Reach, Release
@@ -117,13 +117,13 @@ class Upkeep:
                 if self.pipeline is None or self.pipeline.failed is not None:
                     self._restore(job, wait_for)
                 return wait_for(self._run(job))
-            except (ServerLostError, ServerRefusedError, LinkLostError) as error:
+            except (ServerLostError, ServerRefusedError, LinkLostError, CannotGoBackError) as error:
                 if job.is_answered:  # whoever failed had done its work; the next step finds others
                     wait_for(self._break(error))
                     return job.output()
                 failures, done = (1 if job.done > done else failures + 1), job.done
                 log.info("A step broke off (%s); going on with other computers", error.code)
-                if not isinstance(error, LinkLostError):
+                if isinstance(error, ServerLostError | ServerRefusedError):
                     self._client.ban(error.peer)
                 if failures > self._client.options.max_retries:
                     raise
@@ -141,9 +141,12 @@ class Upkeep:
         places, self._places = self._places, []
         await asyncio.gather(*(place.hop.aclose() for place in places), return_exceptions=True)
 
-    async def _break(self, error: ServerLostError | ServerRefusedError | LinkLostError) -> None:
+    async def _break(self, error: MeadowError) -> None:
         if self.pipeline is not None:
             self.pipeline.fail(error)
+        if isinstance(error, CannotGoBackError):  # others may be further than they should be, too
+            for place in self._places:
+                place.is_filled = False
 
     async def _run(self, job: Job) -> torch.Tensor:
         async with self._lock:
@@ -175,9 +178,9 @@ class Upkeep:
         for place in self._places:
             place.is_filled = True
         wait_for(self._listen(pipeline))
-        if self._lost or until > 0:
+        instead = tuple(place.member for place in self._places if place in self._new)
+        if self._lost or (until > 0 and instead):
             seconds = time.monotonic() - began_s
-            instead = tuple(place.member for place in self._places if place in self._new)
             self.recoveries.append(Recovery(tuple(self._lost), instead, seconds, is_from_history))
             log.info("Other computers took over within %.2f s", seconds)
         self._lost, self._new = [], []

@@ -37,6 +37,7 @@ VERSION = 1
 
 NEXT_LOST: Final = "next-lost"
 NOT_RETAINED: Final = "not-retained"
+CANNOT_GO_BACK: Final = "cannot-go-back"
 
 MAX_BATCH = 1024
 MAX_TOKENS = 1 << 22
@@ -53,7 +54,7 @@ _SessionId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
 TensorName = Literal["hidden", "scale", "position_ids", "attention_mask", "beam_idx", "grad", "keys", "values"]
 DType = Literal["float32", "bfloat16", "float16", "int8", "int64", "bool"]
 Codec = Literal["raw", "int8"]
-NoticeCode = Literal["next-lost", "not-retained"]
+NoticeCode = Literal["next-lost", "not-retained", "cannot-go-back"]
 DTYPE_BYTES: dict[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1, "int64": 8, "bool": 1}
 
 
@@ -232,7 +233,8 @@ class Pong(msgspec.Struct, frozen=True, tag="pong", forbid_unknown_fields=True):
 class Notice(msgspec.Struct, frozen=True, tag="notice", forbid_unknown_fields=True):
     """This server goes on, but not along this way.
 
-    `next-lost`: it cannot reach the next server; `not-retained`: it cannot send again what it is asked for.
+    `next-lost`: it cannot reach the next server; `not-retained`: it cannot send again what it is asked for;
+    `cannot-go-back`: its caches do not roll back, and must be filled anew from the first token.
     """
 
     code: NoticeCode

@@ -19,7 +19,20 @@ import torch
 from transformers import PreTrainedConfig
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
+from meadow_client.errors import MeadowError
+from meadow_client.wire.messages import CANNOT_GO_BACK
+
 PAGE_TOKENS = 16
+
+
+class CannotGoBackError(MeadowError):
+    """A cache holds states that do not forget, so it cannot be rolled back."""
+
+    code = CANNOT_GO_BACK
+
+    def __init__(self) -> None:
+        super().__init__("The states of these layers cannot forget a token")
+
 
 _PLAIN_KINDS = {"full_attention", "sliding_attention", "chunked_attention"}
 

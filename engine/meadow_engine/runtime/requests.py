@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from meadow_client.errors import BrokenFrameError
+from meadow_client.errors import BrokenFrameError, MeadowError
 from meadow_client.session.codec import unpack
 from meadow_client.wire.messages import TensorName
 from meadow_engine.runtime.caches import PAGE_TOKENS, SessionCache, capacity_for, move_cache
@@ -135,7 +135,7 @@ def _run_works(works: Sequence[SessionWork]) -> list[torch.Tensor | Exception]:
     for work in works:
         try:
             parts.append(work.state.prepare(work))
-        except (BrokenFrameError, RuntimeError, ValueError, IndexError, TypeError, KeyError) as error:
+        except (MeadowError, RuntimeError, ValueError, IndexError, TypeError, KeyError) as error:
             parts.append(error)
     ready = [(index, part) for index, part in enumerate(parts) if isinstance(part, Part)]
     outputs: list[torch.Tensor | Exception] = [part if isinstance(part, Exception) else _NOTHING for part in parts]

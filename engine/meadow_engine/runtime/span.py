@@ -41,7 +41,7 @@ from meadow_client.models.cutting import (
 from meadow_client.models.description import ModelDescription
 from meadow_client.models.files import is_in_layers
 from meadow_client.models.products import choose_forms, plain_linears, use_forms
-from meadow_engine.runtime.caches import SessionCache, measure_bytes, new_cache
+from meadow_engine.runtime.caches import CannotGoBackError, SessionCache, measure_bytes, new_cache
 from meadow_engine.runtime.packing import NAME, PackedModel, PackingRefusedError, Part, agrees, may_pack
 
 
@@ -85,12 +85,19 @@ class SpanView:
         return new_cache(self._config)
 
     def prepare(self, cache: Cache, position: int, beam_idx: torch.Tensor | None = None) -> None:
-        """Make a cache of at least `position` tokens ready to go on there, its rows in the order `beam_idx` [B]."""
+        """Make a cache of at least `position` tokens ready to go on there, its rows in the order `beam_idx` [B].
+
+        Raises:
+            CannotGoBackError: it holds more, and states that do not forget; it is of no use any more.
+        """
         with torch.inference_mode():
             if isinstance(cache, SessionCache):
                 cache.truncate(position)
             elif (surplus := cache.get_seq_length() - position) > 0:
-                cache.crop(-surplus)
+                try:
+                    cache.crop(-surplus)
+                except RuntimeError as error:
+                    raise CannotGoBackError from error
             if beam_idx is not None and position > 0:
                 cache.reorder_cache(beam_idx)
 

@@ -24,6 +24,7 @@ from meadow_client.session.tensors import from_wire, to_wire
 from meadow_client.swarm.node import Stream
 from meadow_client.wire import checks, frames
 from meadow_client.wire.messages import (
+    CANNOT_GO_BACK,
     NEXT_LOST,
     NOT_RETAINED,
     Address,
@@ -31,6 +32,7 @@ from meadow_client.wire.messages import (
     HandOver,
     Leaving,
     Notice,
+    NoticeCode,
     Open,
     Opened,
     Pages,
@@ -48,6 +50,7 @@ from meadow_client.wire.messages import (
     Timing,
 )
 from meadow_engine.runtime.batcher import Batcher, Customer, Output
+from meadow_engine.runtime.caches import CannotGoBackError
 from meadow_engine.runtime.pool import Account, PagePool
 from meadow_engine.runtime.requests import SessionState, Tensors
 from meadow_engine.serving.hand_over import cut_pages, is_first, is_last
@@ -212,9 +215,11 @@ class ServerSession:
             if epoch == self._epoch and epoch > self._given_up:
                 try:
                     await self._obey(received)
-                except RefusedError as error:
+                except (RefusedError, CannotGoBackError) as error:
                     if error.code == NEXT_LOST:
                         self._give_up(epoch)
+                    elif error.code == CANNOT_GO_BACK:
+                        self._give_up(epoch, CANNOT_GO_BACK)
                     elif error.code == NOT_RETAINED:
                         # The client goes on by itself, in this epoch.
                         self._write(self.stream, Notice(NOT_RETAINED, epoch))
@@ -307,10 +312,10 @@ class ServerSession:
         """Tell the client that this server ends soon."""
         self._write(self.stream, Leaving(within_s))
 
-    def _give_up(self, epoch: int) -> None:
+    def _give_up(self, epoch: int, why: NoticeCode = NEXT_LOST) -> None:
         """The client chooses another way; until then, what comes by this one is dropped."""
         self._given_up = max(self._given_up, epoch)
-        self._write(self.stream, Notice(NEXT_LOST, epoch))
+        self._write(self.stream, Notice(why, epoch))
 
     def _on_link_lost(self, address: Address) -> None:
         if not self._is_over and address == self._next:
