@@ -27,10 +27,11 @@ class NearSession:
         self._steps = steps
         self._is_cancelled = False
         self.max_length = max_length
-        self.position = 0
+        self._position = 0
         self.tokens: Any = None
         self.text: Any = None
         self.members: list[Any] = []
+        self.recoveries: list[Any] = []
 
     def __enter__(self) -> NearSession:
         return self
@@ -38,11 +39,32 @@ class NearSession:
     def __exit__(self, *_error: Any) -> None:
         pass
 
+    def close(self) -> None:
+        self._is_cancelled = True
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    @position.setter
+    def position(self, value: int) -> None:
+        self._position = value
+        if self.tokens is not None:
+            self.tokens = self.tokens[:, :value]
+
+    def embed_with(self, embed: Any) -> None:
+        """Nobody is lost here."""
+
     def cancel(self) -> None:
         self._is_cancelled = True
 
     def step(
-        self, hidden: torch.Tensor, position_ids: Any = None, attention_mask: Any = None, keep: int | None = None
+        self,
+        hidden: torch.Tensor,
+        position_ids: Any = None,
+        attention_mask: Any = None,
+        keep: int | None = None,
+        ids: Any = None,
     ) -> torch.Tensor:
         if self._is_cancelled:
             raise SessionClosedError("This session is closed")
@@ -53,7 +75,7 @@ class NearSession:
             self._cache.crop(-surplus)
         self._steps.append((self.position, hidden.shape[1]))
         output = self._layers(inputs_embeds=hidden, past_key_values=self._cache, use_cache=True).last_hidden_state
-        self.position += hidden.shape[1]
+        self._position += hidden.shape[1]
         return output if keep is None else output[:, -keep:]  # type: ignore[no-any-return]
 
 

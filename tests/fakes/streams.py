@@ -15,7 +15,11 @@ from meadow_client.wire.messages import Message
 
 
 class PipeWriter:
-    """One end's way out. `fails_with` is raised by every drain, `is_stuck` lets none of them end."""
+    """One end's way out, and its own transport.
+
+    `fails_with` is raised by every drain, `is_stuck` lets none of them end before the stream is aborted; with
+    `is_frozen`, what is written is lost, its end, too.
+    """
 
     def __init__(self, far: asyncio.StreamReader, near: asyncio.StreamReader) -> None:
         self._far, self._near = far, near
@@ -23,6 +27,16 @@ class PipeWriter:
         self.is_closed = False
         self.fails_with: Exception | None = None
         self.is_stuck = False
+        self.is_frozen = False
+        self.was_aborted = asyncio.Event()
+
+    @property
+    def transport(self) -> PipeWriter:
+        return self
+
+    def abort(self) -> None:
+        self.was_aborted.set()
+        self.close()
 
     def write(self, data: Any) -> None:
         self.writelines([data])
@@ -30,14 +44,14 @@ class PipeWriter:
     def writelines(self, parts: Sequence[Any]) -> None:
         for part in parts:
             self.written += part
-            if not self.is_closed and not self._far.at_eof() and not _is_ended(self._far):
+            if not self.is_closed and not self.is_frozen and not self._far.at_eof() and not _is_ended(self._far):
                 self._far.feed_data(bytes(part))
 
     async def drain(self) -> None:
         if self.fails_with is not None:
             raise self.fails_with
         if self.is_stuck:
-            await asyncio.Event().wait()
+            await self.was_aborted.wait()
         if self.is_closed:
             raise ConnectionResetError
         await asyncio.sleep(0)
@@ -46,7 +60,8 @@ class PipeWriter:
         """Both directions end, as with a socket."""
         if not self.is_closed:
             self.is_closed = True
-            self._far.feed_eof()
+            if not self.is_frozen:
+                self._far.feed_eof()
             self._near.feed_eof()
 
     async def wait_closed(self) -> None: ...

@@ -261,6 +261,8 @@ class Hop:
 
     async def aclose(self) -> None:
         """Close the stream, which ends at once what the server does for it."""
+        if self.failed is not None:
+            self._stream.abort()  # nobody takes what still waits to be sent
         if self._hearing is not None:
             self._hearing.cancel()
             await asyncio.gather(self._hearing, return_exceptions=True)

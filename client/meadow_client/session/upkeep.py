@@ -189,8 +189,12 @@ class Upkeep:
         """Find out who is left, and open streams to others for the layers that nobody holds now."""
         self._epoch += 1
         self._batch = batch
+        alive = [place for place in self._places if place.hop.failed is None]
         if self.pipeline is not None:
-            await probe([place.hop for place in self._places], self._client.options.silence_s)
+            await probe([place.hop for place in alive], self._client.options.silence_s)
+        for place in alive:
+            if place.hop.failed is not None:
+                self._client.ban(place.hop.leg.peer)
         gone = [place for place in self._places if place.hop.failed is not None]
         self._places = [place for place in self._places if place.hop.failed is None]
         self._lost += [place.member for place in gone]

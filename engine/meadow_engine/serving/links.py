@@ -99,20 +99,25 @@ class Links:
         """Something is sent now: see after a moment whether the other end is alive."""
         link.sent_s = _now()
         if link.look is None:
-            link.look = asyncio.get_running_loop().call_later(_LOOK_S, self._look, link)
+            self._look_after_a_moment(link)
 
-    def _look(self, link: _Link) -> None:
+    def _look_after_a_moment(self, link: _Link) -> None:
+        due_s = _now() + _LOOK_S
+        link.look = asyncio.get_running_loop().call_at(due_s, self._look, link, due_s)
+
+    def _look(self, link: _Link, due_s: float) -> None:
         link.look = None
         if link.heard_s > link.sent_s:
             return
-        if link.pinged_s is None:
+        # A loop that was held up itself has heard nobody meanwhile.
+        if link.pinged_s is None or _now() - due_s > _LOOK_S:
             link.pinged_s = _now()
             with suppress(OSError, RuntimeError):  # a stream that is closing: its end is heard
                 link.stream.writer.writelines(frames.encode(Ping()))
         elif _now() - link.pinged_s > _SILENCE_S:
             link.stream.abort()
             return
-        link.look = asyncio.get_running_loop().call_later(_LOOK_S, self._look, link)
+        self._look_after_a_moment(link)
 
 
 def _now() -> float:

@@ -351,8 +351,9 @@ class ServerSession:
         if isinstance(request, Step | Resend) and request.epoch >= self._epoch:
             self._next = request.route[0] if request.route else None
             if request.epoch > self._epoch:
-                self._epoch = request.epoch
-                self._links.keep_only(self._next)
+                is_new, self._epoch = self._epoch == 0, request.epoch
+                if self._next is not None or not is_new:  # a new one is filled before it hands anything on
+                    self._links.keep_only(self._next)
         if isinstance(request, Pages) and request.epoch >= self._epoch:
             self._epoch = request.epoch
             rows = request.tensors[0].shape[0]

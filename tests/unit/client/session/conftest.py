@@ -13,34 +13,71 @@ import torch
 from meadow_client.errors import MeadowError
 from meadow_client.routing.chains import Leg
 from meadow_client.session.chain import Member
+from meadow_client.session.job import Job
+from meadow_client.session.swarm_client import ClientOptions, SessionRange
 from meadow_client.swarm.background import BackgroundLoop, wait_for_other_loop
+from meadow_client.wire.messages import Address
 
 PEER = "12D3KooWservant"
 
 
-@dataclass
-class FakePipeline:
-    members: list[Member] = field(default_factory=lambda: [Member(Leg(PEER, 0, 6), "computer")])
-    steps: list[tuple[int, dict[str, torch.Tensor]]] = field(default_factory=list)
-    kept_from: list[int] = field(default_factory=list)
-    fails_with: MeadowError | None = None
-    blocks: bool = False
+@dataclass(eq=False)
+class FakeHop:
+    """One server of a session."""
+
+    leg: Leg
+    failed: MeadowError | None = None
+    pinged_s: float | None = None
+    leaves_s: float | None = None
+    is_linked: bool = False
     is_closed: bool = False
+    address: Address = field(default_factory=lambda: Address(PEER, "0" * 32))
 
-    async def step(self, position: int, tensors: dict[str, torch.Tensor], keep_from: int = 0) -> torch.Tensor:
-        if self.fails_with is not None:
-            raise self.fails_with
-        self.steps.append((position, dict(tensors)))
-        self.kept_from.append(keep_from)
-        if self.blocks:
-            await asyncio.Event().wait()
-        return tensors["hidden"][:, max(0, keep_from - position) :] * 2
+    def ping(self) -> None:
+        """It lives."""
 
-    def compute_s(self) -> float:
-        return 0.25
+    def listen(self, _listener: Any) -> None:
+        """Nothing is heard of it."""
 
     async def aclose(self) -> None:
         self.is_closed = True
+
+
+@dataclass
+class FakePipeline:
+    """`fails_with` is raised by the next steps, one after the other; `ends_with` after the next answer."""
+
+    members: list[Member] = field(default_factory=lambda: [Member(Leg(PEER, 0, 6), "computer")])
+    steps: list[tuple[int, dict[str, torch.Tensor]]] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    fails_with: list[MeadowError] = field(default_factory=list)
+    ends_with: MeadowError | None = None
+    blocks: bool = False
+    failed: MeadowError | None = None
+    trips: int = 1
+
+    async def run(self, job: Job) -> torch.Tensor:
+        if self.fails_with:
+            raise self.fails_with.pop(0)
+        tensors: Any = job.tensors
+        self.steps.append((job.position, dict(tensors)))
+        self.jobs.append(job)
+        if self.blocks:
+            await asyncio.Event().wait()
+        output: torch.Tensor = tensors["hidden"][:, max(0, job.keep_from - job.position) :] * 2
+        if self.ends_with is not None:
+            job.answered(tensors["hidden"].shape[1], output)
+            raise self.ends_with
+        return output
+
+    def fail(self, error: MeadowError) -> None:
+        self.failed = error
+
+    def listen(self) -> None:
+        self.failed = None
+
+    def compute_s(self) -> float:
+        return 0.25
 
 
 @dataclass
@@ -48,24 +85,43 @@ class FakeClient:
     """What a session needs of a SwarmClient."""
 
     loop: asyncio.AbstractEventLoop
-    pipeline: FakePipeline = field(default_factory=FakePipeline)
+    steps_through: FakePipeline = field(default_factory=FakePipeline)
+    options: ClientOptions = field(default_factory=ClientOptions)
     num_layers: int = 6
+    model: str = "fingerprint"
     model_name: str = "demo"
-    opened: list[tuple[Any, ...]] = field(default_factory=list)
+    opened: list[tuple[int, int, int, int]] = field(default_factory=list)
+    hops: list[FakeHop] = field(default_factory=list)
     banned: list[str] = field(default_factory=list)
     on_opened: Callable[[], None] | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is open on any server."""
+        return all(hop.is_closed for hop in self.hops)
 
     def wait_for(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return wait_for_other_loop(self.loop, coroutine)
 
+    def keep_fresh(self) -> None:
+        """Nobody else comes."""
+
     def ban(self, peer: str) -> None:
         self.banned.append(peer)
 
-    async def open_session(self, *asked: Any) -> FakePipeline:
-        self.opened.append(asked)
+    async def open_hops(
+        self, start: int, end: int, layers: SessionRange, batch: int, *_others: Any
+    ) -> list[tuple[FakeHop, Member]]:
+        self.opened.append((start, end, batch, layers.max_length))
+        leg = Leg(PEER, start, end)
+        self.hops.append(FakeHop(leg))
         if self.on_opened is not None:
             self.on_opened()
-        return self.pipeline
+        return [(self.hops[-1], Member(leg, "computer"))]
+
+    def pipeline(self, _hops: Any, members: list[Member], *_others: Any) -> FakePipeline:
+        self.steps_through.members = members
+        return self.steps_through
 
 
 @pytest.fixture

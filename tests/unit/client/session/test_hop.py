@@ -14,17 +14,21 @@ from fakes.streams import PipeWriter, flat, hear, stream_pair
 from fakes.virtual_time import in_virtual_time
 from meadow_client.errors import MeadowError, ServerLostError, ServerRefusedError
 from meadow_client.routing.chains import Leg
-from meadow_client.session.hop import Hop
+from meadow_client.session.hop import Hop, probe
 from meadow_client.session.tensors import to_wire
 from meadow_client.swarm.node import PeerUnreachableError, Stream
 from meadow_client.wire import frames
 from meadow_client.wire.messages import (
     PROTOCOL,
     VERSION,
+    Address,
     Failure,
     Forward,
+    Notice,
     Open,
     Opened,
+    Ping,
+    Pong,
     Queued,
     Result,
     Step,
@@ -74,8 +78,8 @@ async def open_hop(node: FakeNode, patience_s: float = 60.0, opening: Open = OPE
     return await Hop.open(node, LEG, opening, patience_s, 60.0)  # type: ignore[arg-type]
 
 
-async def opened_hop(opening: Open = OPENING) -> tuple[FakeNode, Hop]:
-    node = FakeNode(flat(AGREED))
+async def opened_hop(opening: Open = OPENING, agreed: Opened = AGREED) -> tuple[FakeNode, Hop]:
+    node = FakeNode(flat(agreed))
     hop = await open_hop(node, opening=opening)
     assert (await node.sent())[0] == opening
     return node, hop
@@ -89,6 +93,7 @@ async def test_an_opening_names_model_and_layers_and_brings_the_terms() -> None:
     assert (hop.terms.width, hop.terms.dtype, hop.terms.max_step_tokens) == (4, "bfloat16", 128)
     assert (hop.terms.kind, hop.terms.batch, hop.terms.max_length) == ("session", 2, 64)
     assert not hop.is_linked
+    assert hop.address == Address(PEER, SESSION)
     assert not node.writer.is_closed
 
 
@@ -221,10 +226,101 @@ class Listener:
 
     results: list[tuple[Result, Any, float]] = field(default_factory=list)
     queued: list[Queued] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     failures: list[MeadowError] = field(default_factory=list)
+    has_failed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def listen(self, hop: Hop) -> None:
-        await hop.hear(lambda *answer: self.results.append(answer), self.queued.append, self.failures.append)
+        """Hear a server until it fails."""
+        hop.listen(self)
+        async with asyncio.timeout(30):
+            await self.has_failed.wait()
+        assert hop.failed is self.failures[0]
+
+    def on_result(self, _hop: Hop, *answer: Any) -> None:
+        self.results.append(answer)
+
+    def on_queued(self, _hop: Hop, queued: Queued) -> None:
+        self.queued.append(queued)
+
+    def on_notice(self, _hop: Hop, notice: Notice) -> None:
+        self.notices.append(notice)
+
+    def on_failed(self, _hop: Hop, error: MeadowError) -> None:
+        self.failures.append(error)
+        self.has_failed.set()
+
+
+async def test_signs_of_life_and_notices_are_heard() -> None:
+    node, hop = await opened_hop()
+    hop.ping()
+    assert (await node.sent())[0] == Ping()
+    assert hop.pinged_s is not None
+    node.say(flat(Pong()) + flat(Notice("next-lost", 3)), ends=True)
+    listener = Listener()
+    await listener.listen(hop)
+    assert hop.pinged_s is None
+    assert listener.notices == [Notice("next-lost", 3)]
+
+
+async def test_who_listens_to_a_server_that_failed_before_hears_it_at_once() -> None:
+    node, hop = await opened_hop()
+    node.say(flat(Failure("server-full")))
+    await Listener().listen(hop)
+    later = Listener()
+    hop.listen(later)
+    assert [type(failure) for failure in later.failures] == [ServerRefusedError]
+
+
+async def test_a_ping_to_a_server_that_is_gone_breaks_nothing() -> None:
+    node, hop = await opened_hop()
+
+    def fail(_parts: Any) -> None:
+        raise RuntimeError("the transport is closed")
+
+    node.writer.writelines = fail  # type: ignore[method-assign]
+    hop.ping()
+
+
+@in_virtual_time
+async def test_servers_are_probed_together_and_those_that_say_nothing_have_failed() -> None:
+    loop = asyncio.get_running_loop()
+    alive, silent, dead = [await opened_hop() for _ in range(3)]
+    dead[0].say(b"", ends=True)
+    loop.call_later(0.5, alive[0].say, flat(Pong()))
+    began = loop.time()
+    await probe([hop for _node, hop in (alive, silent, dead)], 1.0)
+    assert loop.time() - began == pytest.approx(1.0, abs=0.1)
+    assert [str(hop.failed).split(maxsplit=6)[-1] if hop.failed else None for _, hop in (alive, silent, dead)] == [
+        None,
+        "is silent",
+        "stopped answering",
+    ]
+
+
+@in_virtual_time
+async def test_a_probe_ends_with_the_last_sign_of_life() -> None:
+    loop = asyncio.get_running_loop()
+    hops = [await opened_hop() for _ in range(2)]
+    for index, (node, _hop) in enumerate(hops):
+        loop.call_later(0.2 * index, node.say, flat(Pong()))
+    began = loop.time()
+    await probe([hop for _node, hop in hops], 1.0)
+    assert loop.time() - began == pytest.approx(0.2, abs=0.05)
+    assert not any(hop.failed for _node, hop in hops)
+
+
+@in_virtual_time
+async def test_a_long_message_is_a_sign_of_life_as_long_as_it_comes_in() -> None:
+    node, hop = await opened_hop(agreed=Opened(4, "bfloat16", 1 << 16))
+    data = result(torch.zeros(1, 40_000, 4), tokens=40_000)
+    hop.ping()
+    for first in range(0, len(data), 64 * 1024):
+        node.say(data[first : first + 64 * 1024])
+        await asyncio.sleep(0.5)
+        assert asyncio.get_running_loop().time() - hop.heard_s <= 0.5
+        assert hop.pinged_s is None
+    await hop.aclose()
 
 
 async def test_a_sessions_replies_are_heard_in_order_until_the_server_fails() -> None:
@@ -291,7 +387,7 @@ async def test_a_step_is_sent_with_its_route() -> None:
     node, hop = await opened_hop()
     hidden = torch.randn(1, 2, 4)
     headers, bodies = to_wire({"hidden": hidden})
-    step = Step(7, headers, ("next", "last"), 8)
+    step = Step(7, headers, (Address("next", SESSION), Address("last", SESSION)), 8, epoch=3, order=1)
     await hop.send(step, bodies)
     message, tensors = await node.sent()
     assert message == step

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,10 +14,10 @@ from meadow_client.errors import LayersMissingError, ServerLostError, ServerRefu
 from meadow_client.routing.chains import Leg
 from meadow_client.session import swarm_client
 from meadow_client.session.hop import Hop
-from meadow_client.session.swarm_client import ClientOptions, Queueing, SwarmClient, Waiting
+from meadow_client.session.swarm_client import ClientOptions, Queueing, SessionRange, SwarmClient, Waiting
 from meadow_client.swarm.directory import Announcement, Server
 from meadow_client.wire.checks import Terms
-from meadow_client.wire.messages import Open, Queued
+from meadow_client.wire.messages import Address, Open, Queued
 
 
 def server(peer: str, start: int, end: int, token_s: float = 0.01) -> Server:
@@ -26,12 +26,14 @@ def server(peer: str, start: int, end: int, token_s: float = 0.01) -> Server:
 
 @dataclass
 class FakeDirectory:
-    """Gives one list of servers after the other; the last one stays."""
+    """Gives one list of servers after the other; the last one stays. What was read before is given again."""
 
     known: list[list[Server]]
 
-    async def servers(self, model: str) -> list[Server]:
+    async def servers(self, model: str, known_s: float = 0.0) -> list[Server]:
         assert model == "m"
+        if known_s > 0:
+            return self.known[0]
         return self.known.pop(0) if len(self.known) > 1 else self.known[0]
 
 
@@ -47,11 +49,14 @@ class FakeHop:
     is_closed: bool = False
     terms = Terms("session", 1, 64, 512, "float32", 8)
     is_linked = False
-    queued: Callable[[Queued], None] | None = None
+    failed = None
 
-    async def hear(self, _on_result: Any, on_queued: Callable[[Queued], None], _on_failed: Any) -> None:
-        self.queued = on_queued
-        await asyncio.Event().wait()
+    @property
+    def address(self) -> Address:
+        return Address(self.leg.peer, self.opening.session or "")
+
+    def listen(self, listener: Any) -> None:
+        self.listener = listener
 
     async def aclose(self) -> None:
         self.is_closed = True
@@ -65,7 +70,7 @@ class Hops:
     opened: list[FakeHop] = field(default_factory=list)
     asked: list[Open] = field(default_factory=list)
 
-    async def open(self, _node: Any, leg: Leg, opening: Open, _connect_s: float, _request_s: float) -> FakeHop:
+    async def open(self, _node: Any, leg: Leg, opening: Open, *_patience_s: float) -> FakeHop:
         await asyncio.sleep(0)
         self.asked.append(opening)
         if leg.peer in self.failing:
@@ -97,10 +102,12 @@ def peers_of(chain: Any) -> list[str]:
     return [member.leg.peer for member in chain.members]
 
 
-async def open_chain(client: SwarmClient, told: list[Waiting] | None = None) -> Any:
-    chain = await client.open_session(0, 6, 1, 64, told.append if told is not None else None)
-    await chain.aclose()
-    return chain
+async def open_chain(client: SwarmClient, told: list[Waiting] | None = None, after: Address | None = None) -> Any:
+    on_waiting = told.append if told is not None else None
+    opened = await client.open_hops(0, 6, SessionRange(0, 6, 64), 1, after, on_waiting)
+    for hop, _member in opened:
+        await hop.aclose()
+    return SimpleNamespace(hops=[hop for hop, _member in opened], members=[member for _hop, member in opened])
 
 
 async def test_a_chain_names_its_members(clock: FakeClock, hops: Hops) -> None:
@@ -150,7 +157,7 @@ async def test_a_failed_server_is_tried_again_after_a_while(clock: FakeClock, ho
     client = client_of([server("fast", 0, 6, 0.001), server("slow", 0, 6, 1.0)])
     client.ban("fast")
     assert peers_of(await open_chain(client)) == ["slow"]
-    clock.advance(11)
+    clock.advance(601)
     assert peers_of(await open_chain(client)) == ["fast"]
 
 
@@ -158,7 +165,7 @@ async def test_streams_that_did_open_are_closed_when_another_one_did_not(clock: 
     hops.failing["b"] = ServerRefusedError("b", 3, 6, "server-full")
     with pytest.raises(LayersMissingError):
         await open_chain(client_of([server("a", 0, 3), server("b", 3, 6)], connect_timeout_s=5))
-    assert [hop.leg.peer for hop in hops.opened] == ["a"]
+    assert {hop.leg.peer for hop in hops.opened} == {"a"}
     assert all(hop.is_closed for hop in hops.opened)
 
 
@@ -214,12 +221,36 @@ async def test_streams_that_did_open_are_closed_when_the_opening_is_cancelled(
 THREE = [server("a", 0, 2), server("b", 2, 4), server("c", 4, 6)]
 
 
-async def test_every_server_of_a_session_is_told_the_next_one_and_one_secret_name(clock: FakeClock, hops: Hops) -> None:
+async def test_every_server_of_a_session_has_a_secret_name_for_it_and_is_told_the_next_ones(
+    clock: FakeClock, hops: Hops
+) -> None:
     await open_chain(client_of(THREE))
-    assert sorted((o.start, o.end, o.next) for o in hops.asked) == [(0, 2, "b"), (2, 4, "c"), (4, 6, None)]
-    assert len({opening.session for opening in hops.asked}) == 1
+    first, second, third = sorted(hops.asked, key=lambda opening: opening.start)
+    assert (first.next, second.next, third.next) == (address("b", second), address("c", third), None)
+    assert len({opening.session for opening in hops.asked}) == 3
     await open_chain(client_of(THREE))
-    assert len({opening.session for opening in hops.asked}) == 2
+    assert len({opening.session for opening in hops.asked}) == 6
+
+
+def address(peer: str, opening: Open) -> Address:
+    assert opening.session is not None
+    return Address(peer, opening.session)
+
+
+async def test_servers_in_the_middle_of_a_chain_are_told_who_comes_behind_them(clock: FakeClock, hops: Hops) -> None:
+    behind = Address("c", "0f" * 16)
+    opened = await client_of(THREE).open_hops(0, 4, SessionRange(0, 6, 64), 1, behind)
+    first, second = sorted(hops.asked, key=lambda opening: opening.start)
+    assert (first.next, second.next) == (address("b", second), behind)
+    assert [(member.leg.start, member.leg.end) for _hop, member in opened] == [(0, 2), (2, 4)]
+
+
+@pytest.mark.parametrize("retain", [True, False])
+async def test_all_but_the_last_server_are_asked_to_keep_what_they_send(
+    clock: FakeClock, hops: Hops, retain: bool
+) -> None:
+    await open_chain(client_of(THREE, retain=retain))
+    assert sorted((opening.start, opening.retain) for opening in hops.asked) == [(0, retain), (2, retain), (4, False)]
 
 
 async def test_a_new_attempt_has_a_new_name_as_the_last_one_may_not_have_ended_yet(
@@ -246,11 +277,9 @@ async def test_stateless_streams_have_no_name_and_no_next(clock: FakeClock, hops
 
 async def test_a_place_in_a_servers_line_is_told(clock: FakeClock, hops: Hops) -> None:
     told: list[Waiting] = []
-    chain = await client_of([server("a", 0, 3), server("b", 3, 6)]).open_session(0, 6, 1, 64, told.append)
-    await asyncio.sleep(0)
-    (last,) = [hop for hop in hops.opened if hop.leg.peer == "b"]
-    assert last.queued is not None
-    last.queued(Queued(3, 40.0))
-    await chain.aclose()
+    client = client_of([server("a", 0, 3), server("b", 3, 6)])
+    chain = await open_chain(client)
+    pipeline = client.pipeline(chain.hops, chain.members, 1, on_waiting=told.append)
+    pipeline.on_queued(chain.hops[1], Queued(3, 40.0))
     assert told == [Queueing("demo", [], 40.0, "b's", 3)]
     assert str(told[0]) == "b's is full; this conversation is number 3 in its line, waiting up to 40 s"

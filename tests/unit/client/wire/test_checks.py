@@ -14,15 +14,20 @@ from meadow_client.wire.checks import (
     check_session_reply,
 )
 from meadow_client.wire.messages import (
+    Address,
     Backward,
     Failure,
     Forward,
     Join,
+    Notice,
     Open,
     Opened,
+    Ping,
+    Pong,
     Queued,
     Reply,
     Request,
+    Resend,
     Result,
     Step,
     TensorHeader,
@@ -115,6 +120,18 @@ def test_a_step_within_the_terms_is_accepted(tensors: tuple[TensorHeader, ...]) 
 def test_a_step_beyond_the_terms_is_refused(tensors: tuple[TensorHeader, ...]) -> None:
     with pytest.raises(BrokenFrameError):
         check_request(Step(4, tensors), SESSION)
+
+
+NEXT = (Address("12D3KooWnext", ID),)
+
+
+def test_a_session_may_ask_for_what_it_has_and_whether_somebody_is_there() -> None:
+    check_request(Ping(), SESSION)
+    check_request(Resend(10, 1, NEXT, 256), SESSION)
+    with pytest.raises(BrokenFrameError, match="sent again"):
+        check_request(Resend(11, 1, NEXT, 256), SESSION)
+    with pytest.raises(BrokenFrameError):
+        check_request(Resend(10, 1, NEXT, 256), STATELESS)
 
 
 def test_a_session_may_be_filled_to_its_last_token_and_no_further() -> None:
@@ -258,6 +275,8 @@ def test_a_result_that_was_not_asked_for_is_refused(reply: Reply) -> None:
     [
         Failure("server-full"),
         Queued(1, 60.0),
+        Pong(),
+        Notice("not-retained", 0),
         Result((hidden(2, 3, 8),), (), 4, 3),
         Result((hidden(1, 6, 8, dtype="float32"),), (), 4, 6),
         Result((hidden(2, 1, 8),), ((0.1, 0.2), (0.3, 0.4)), 4, 3),

@@ -16,12 +16,18 @@ from meadow_client.session.tensors import dtype_named, from_wire, to_wire
 from meadow_client.wire import frames
 from meadow_client.wire.messages import (
     DTYPE_BYTES,
+    Address,
     Failure,
     Forward,
     Join,
     Message,
+    Notice,
     Open,
+    Ping,
+    Pong,
     Queued,
+    Request,
+    Resend,
     Result,
     Step,
     TensorHeader,
@@ -95,17 +101,22 @@ async def test_a_tensor_without_elements_comes_back_with_its_shape() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        Open(1, "session", "model", 0, 4, 1, 128, ID, "12D3KooWnext"),
+        Open(1, "session", "model", 0, 4, 1, 128, ID, Address("12D3KooWnext", ID), True),
         Open(1, "stateless", "model", 0, 4, 1, 128),
         Join(1, ID),
         Failure("layers-not-here"),
         Queued(3, 60.0),
-        Step(3, (), ("next",), 4, True, "int8", (Timing(0.25, 1.5, 0.125),)),
-        Result((), (Timing(0.25, 1.5, 0.125), Timing(0.0, 0.5)), 7, 2),
+        Step(3, (), (Address("next", ID),), 4, True, "int8", (Timing(0.25, 1.5, 0.125),), 5, 6),
+        Resend(9, 2, (Address("next", ID), Address("last", ID)), 256),
+        Ping(),
+        Pong(),
+        Notice("next-lost", 3),
+        Notice("not-retained", 3),
+        Result((), (Timing(0.25, 1.5, 0.125), Timing(0.0, 0.5)), 7, 2, 4),
     ],
 )
 async def test_a_message_without_tensors_comes_back_as_it_was(message: Message) -> None:
-    decoder = frames.request_decoder if isinstance(message, Open | Join | Step) else frames.reply_decoder
+    decoder = frames.request_decoder if isinstance(message, Request) else frames.reply_decoder
     back, data = await frames.read(CountingReader(flat(message)), decoder, lambda _message: None, 0)
     assert back == message
     assert data == {}
@@ -199,9 +210,22 @@ async def test_a_message_that_the_caller_refuses_is_dropped_before_its_body_is_r
         msgspec.msgpack.encode({"type": "step", "position": "0", "tensors": []}),
         msgspec.msgpack.encode({"type": "step", "position": 0.0, "tensors": []}),
         msgspec.msgpack.encode({"type": "step", "position": None, "tensors": []}),
-        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": ["peer"] * 65}),
-        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": [""]}),
-        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": ["x" * 129]}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": [["peer", ID]] * 65}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": [["", ID]]}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": [["x" * 129, ID]]}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": ["peer"]}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": [["peer"]]}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": [["peer", ID, ID]]}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "route": [["peer", ID[1:]]]}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "epoch": -1}),
+        msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "order": 1 << 23}),
+        msgspec.msgpack.encode({"type": "resend", "end": 9, "epoch": 0, "route": [], "piece_tokens": 1}),
+        msgspec.msgpack.encode({"type": "resend", "end": 0, "epoch": 0, "route": [["peer", ID]], "piece_tokens": 1}),
+        msgspec.msgpack.encode({"type": "resend", "end": 9, "epoch": 0, "route": [["peer", ID]], "piece_tokens": 0}),
+        msgspec.msgpack.encode(
+            {"type": "resend", "end": 9, "epoch": 0, "route": [["peer", ID]] * 65, "piece_tokens": 1}
+        ),
+        msgspec.msgpack.encode({"type": "ping", "extra": 1}),
         msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "keep_from": -1}),
         msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "codec": "zip"}),
         msgspec.msgpack.encode({"type": "step", "position": 0, "tensors": [], "codec": "auto"}),
@@ -226,7 +250,7 @@ async def test_a_header_that_is_no_message_of_ours_is_refused(header: bytes) -> 
     "tensor",
     [
         ["hidden", "float32", [-1]],
-        ["hidden", "float32", [1, 1, 1, 1]],
+        ["hidden", "float32", [1, 1, 1, 1, 1]],
         ["hidden", "float32", [1 << 23]],
         ["hidden", "float32", [1 << 70]],
         ["hidden", "float32", [1.0]],

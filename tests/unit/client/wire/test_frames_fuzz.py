@@ -9,12 +9,34 @@ import pytest
 
 from meadow_client.errors import BrokenFrameError
 from meadow_client.wire import checks, frames
-from meadow_client.wire.messages import Join, Open, Queued, Reply, Request, Result, Step, TensorHeader, Timing
+from meadow_client.wire.messages import (
+    Address,
+    Join,
+    Notice,
+    Open,
+    Ping,
+    Pong,
+    Queued,
+    Reply,
+    Request,
+    Resend,
+    Result,
+    Step,
+    TensorHeader,
+    Timing,
+)
 
 TERMS = checks.Terms("session", 2, 64, 8, "float32", 32)
 LIMIT = TERMS.max_body_bytes
+NEXT = Address("next", "0f" * 16)
 FRAMES = [
-    b"".join(bytes(part) for part in frames.encode(Open(1, "session", "fingerprint", 0, 4, 2, 64, "0f" * 16, "next"))),
+    *(
+        b"".join(bytes(part) for part in frames.encode(message))
+        for message in (Ping(), Pong(), Notice("next-lost", 3), Resend(60, 2, (NEXT, NEXT), 256))
+    ),
+    b"".join(
+        bytes(part) for part in frames.encode(Open(1, "session", "fingerprint", 0, 4, 2, 64, "0f" * 16, NEXT, True))
+    ),
     b"".join(bytes(part) for part in frames.encode(Join(1, "0f" * 16))),
     b"".join(bytes(part) for part in frames.encode(Queued(1, 60.0))),
     b"".join(
@@ -36,11 +58,13 @@ FRAMES = [
             Step(
                 5,
                 (TensorHeader("hidden", "int8", (2, 1, 8)), TensorHeader("scale", "float32", (2, 1))),
-                ("second", "third"),
+                (NEXT, Address("third", "1e" * 16)),
                 5,
                 True,
                 "int8",
                 (Timing(0.1, 0.2, 0.3),),
+                3,
+                2,
             ),
             [bytes(16), bytes(8)],
         )

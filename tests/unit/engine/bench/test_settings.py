@@ -10,6 +10,7 @@ from meadow_engine.bench.settings import (
     DecodeSettings,
     ForwardSettings,
     PrefillSettings,
+    RecoverSettings,
     check_length,
     check_settings,
 )
@@ -34,6 +35,10 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
         (["prefill", "m", "--prompt-tokens", "4096", "--threads", "2"], PrefillSettings(prompt_tokens=4096, threads=2)),
         (["concurrent", "m", "--clients", "4", "--codec", "int8"], ConcurrentSettings(clients=4, codec="int8")),
         (["concurrent", "m", "--long-prompt", "4096"], ConcurrentSettings(long_prompt=4096)),
+        (
+            ["recover", "m", "--what", "failures", "--failure-rate", "0,0.02", "--lengths", "64", "--quick"],
+            RecoverSettings(what="failures", failure_rate="0,0.02", lengths="64", quick=True),
+        ),
         (["forward", "m", "--batch", "2", "--dtype", "bfloat16"], ForwardSettings(batch=2, dtype="bfloat16")),
     ],
 )
@@ -54,6 +59,12 @@ def test_flags_become_settings(typed: list[str], settings: object) -> None:
         (["prefill", "demo", "--prompt-tokens", "9999"], "A text of 10000 tokens is longer"),
         (["concurrent", "demo", "--clients", "0"], "--clients is 0 and has to be at least 1"),
         (["forward", "demo", "--batch", "-2"], "--batch is -2 and has to be at least 1"),
+        (["recover", "demo", "--failure-rate", "often"], "--failure-rate is often and has to be numbers"),
+        (["recover", "demo", "--failure-rate", "0.01,0.7"], "has to be at least 0 and less than 0.5"),
+        (["recover", "demo", "--lengths", "4"], "--lengths is 4 and has to be at least 8"),
+        (["recover", "demo", "--engines", "1"], "--engines is 1 and has to be at least 2"),
+        (["recover", "demo", "--engines", "9"], "8 layers are too few for 9 servers"),
+        (["recover", "demo", "--join", "/ip4/127.0.0.1/tcp/1"], "--what all kills servers"),
         (["make-model", "x", "--layers", "0"], "--layers is 0 and has to be at least 1"),
         (["make-model", "x", "--hidden", "100"], "--hidden is 100 and has to be a multiple of 64"),
     ],
@@ -86,3 +97,11 @@ def test_the_longest_text_has_to_fit_the_models_context() -> None:
     check_length(PrefillSettings(prompt_tokens=511), 512)
     with pytest.raises(UsageError, match="A text of 513 tokens is longer than this model's context of 512"):
         check_length(ConcurrentSettings(prompt_tokens=8, tokens=8, long_prompt=512), 512)
+
+
+def test_a_quick_look_at_recovery_is_short_and_the_longest_text_counts() -> None:
+    settings = RecoverSettings(quick=True).shortened()
+    assert (settings.runs, settings.text_lengths, settings.longest_text) == (1, [32], 80)
+    assert RecoverSettings().shortened() == RecoverSettings()
+    assert RecoverSettings().longest_text == 1032
+    assert RecoverSettings(what="kills").longest_text == 552

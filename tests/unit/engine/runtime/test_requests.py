@@ -14,7 +14,7 @@ from fakes.models import HIDDEN
 from meadow_client.errors import BrokenFrameError
 from meadow_client.models.description import describe
 from meadow_client.session.codec import pack, unpack
-from meadow_client.session.pipeline import slice_step
+from meadow_client.session.job import slice_step
 from meadow_engine.runtime.caches import PAGE_TOKENS, measure_bytes
 from meadow_engine.runtime.packing import PackingRefusedError
 from meadow_engine.runtime.requests import SessionState, SessionWork, StatelessState, run_works

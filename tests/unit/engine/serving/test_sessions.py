@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from fakes.models import HIDDEN
-from fakes.span_servers import Client, Network, Served, client_of, opening, step
+from fakes.span_servers import Client, Network, Served, client_of, opening, run_step, step
+from fakes.span_servers import close as end
 from fakes.streams import PipeWriter, flat, hear, stream_pair
 from meadow_client.errors import MeadowError, ServerLostError, ServerRefusedError
 from meadow_client.models.description import describe
@@ -23,7 +24,7 @@ from meadow_client.routing.chains import Leg
 from meadow_client.session.codec import unpack
 from meadow_client.swarm.node import Stream
 from meadow_client.wire import frames
-from meadow_client.wire.messages import VERSION, Failure, Join, Opened, Queued, Step, Timing
+from meadow_client.wire.messages import VERSION, Address, Failure, Join, Notice, Opened, Queued, Step, Timing
 from meadow_engine.runtime import batcher
 from meadow_engine.runtime.pool import PagePool, PoolLimits
 from meadow_engine.runtime.requests import SessionState
@@ -31,6 +32,7 @@ from meadow_engine.runtime.span import LoadOptions, Span
 from meadow_engine.serving.span_server import ServingLimits
 
 LEGS = (Leg("first", 0, 3), Leg("second", 3, 6))
+SECOND, THIRD, NOBODY = (Address(name, token_hex(16)) for name in ("second", "third", "nobody"))
 Two = tuple[Served, Served]
 
 
@@ -56,14 +58,14 @@ async def test_a_chain_gives_what_the_uncut_layers_give(
     pipeline = await network.pipeline(*LEGS, batch=2, link=link, piece_tokens=piece_tokens)
     assert pipeline.trips == (1 if link else 2)
     outputs = [
-        await pipeline.step(0, {"hidden": text[:, :28]}),
-        await pipeline.step(28, {"hidden": text[:, 28:29]}),
-        await pipeline.step(29, {"hidden": text[:, 29:]}),
+        await run_step(pipeline, 0, {"hidden": text[:, :28]}),
+        await run_step(pipeline, 28, {"hidden": text[:, 28:29]}),
+        await run_step(pipeline, 29, {"hidden": text[:, 29:]}),
     ]
     close(torch.cat(outputs, dim=1), uncut.view(0, 6).forward(text))
-    close(await pipeline.step(5, {"hidden": text[:, 5:]}, 29), uncut.view(0, 6).forward(text)[:, 29:])
+    close(await run_step(pipeline, 5, {"hidden": text[:, 5:]}, 29), uncut.view(0, 6).forward(text)[:, 29:])
     assert pipeline.compute_s() > 0
-    await pipeline.aclose()
+    await end(pipeline)
 
 
 async def test_padding_positions_and_beams_reach_every_server(two: Two, network: Network, uncut: Span) -> None:
@@ -73,11 +75,11 @@ async def test_padding_positions_and_beams_reach_every_server(two: Two, network:
     positions = torch.tensor([[0, 0, 0, *range(6)], list(range(9))])
     pipeline = await network.pipeline(*LEGS, batch=2, piece_tokens=4)
     first = {"hidden": text, "attention_mask": mask[:, :9], "position_ids": positions}
-    close((await pipeline.step(0, first))[0, 3:], uncut.view(0, 6).forward(text[:1, 3:])[0])  # type: ignore[arg-type]
+    close((await run_step(pipeline, 0, first))[0, 3:], uncut.view(0, 6).forward(text[:1, 3:])[0])  # type: ignore[arg-type]
     order = torch.tensor([1, 1])
-    output = await pipeline.step(9, {"hidden": following, "beam_idx": order})
+    output = await run_step(pipeline, 9, {"hidden": following, "beam_idx": order})
     close(output, uncut.view(0, 6).forward(torch.cat([text[order], following], dim=1))[:, 9:])
-    await pipeline.aclose()
+    await end(pipeline)
 
 
 async def test_a_chain_whose_hidden_states_travel_as_int8_is_near_the_uncut_layers(
@@ -85,20 +87,19 @@ async def test_a_chain_whose_hidden_states_travel_as_int8_is_near_the_uncut_laye
 ) -> None:
     text = hidden(1, 20)
     pipeline = await network.pipeline(*LEGS, codec="int8", piece_tokens=6)
-    output, expected = await pipeline.step(0, {"hidden": text}), uncut.view(0, 6).forward(text)
+    output, expected = await run_step(pipeline, 0, {"hidden": text}), uncut.view(0, 6).forward(text)
     assert (output - expected).norm() / expected.norm() < 0.05
-    await pipeline.aclose()
+    await end(pipeline)
 
 
 async def test_every_step_says_how_it_travels_from_there_on(two: Two, network: Network) -> None:
-    session = token_hex(16)
     async with client_of(network, "first") as client, client_of(network, "second") as last:
-        client.say(opening(start=0, end=3, session=session, next="second"))
-        last.say(opening(start=3, end=6, session=session))
+        client.say(opening(start=0, end=3, next=SECOND))
+        last.say(opening(start=3, end=6, session=SECOND.session))
         assert [type(await one.hear()) for one in (client, last)] == [Opened, Opened]
         for position, codec in ((0, "raw"), (4, "int8"), (8, "raw")):
-            client.say(step(position, hidden(), ("second",), codec=codec))
-            reply, tensors = await hear(last.stream)
+            client.say(step(position, hidden(), (SECOND,), codec=codec))
+            reply, tensors = await last.hear_with_tensors()
             assert ("scale" in tensors) == (codec == "int8")
             assert len(reply.timings) == 2
 
@@ -110,7 +111,7 @@ async def test_servers_say_how_long_a_steps_body_took_to_come(two: Two, network:
         assert isinstance(await client.hear(), Opened)
         await asyncio.sleep(0.05)  # a real server's clock
         client.say(data[-50:], step(20, hidden()))
-        slow, fast = [(await hear(client.stream))[0].timings[0] for _ in range(2)]
+        slow, fast = [(await client.hear_with_tensors())[0].timings[0] for _ in range(2)]
     assert 0.04 < slow.receive_s < 5
     assert fast.receive_s < slow.receive_s
 
@@ -127,7 +128,7 @@ async def test_the_parts_of_a_step_say_once_what_is_true_of_all_of_it(
         client.say(data[-50:])
         parts, done = [], 0
         while done < 33:
-            part, _tensors = await hear(client.stream)
+            part, _tensors = await client.hear_with_tensors()
             parts.append(part)
             done += part.tokens
     assert len(parts) > 1
@@ -142,8 +143,8 @@ async def test_a_server_that_splits_a_step_hands_its_parts_on(
     monkeypatch.setattr(batcher, "alone_tokens", lambda *_anything: 5)
     text = hidden(1, 33)
     pipeline = await network.pipeline(*LEGS, piece_tokens=0)
-    close(await pipeline.step(0, {"hidden": text}), uncut.view(0, 6).forward(text))
-    await pipeline.aclose()
+    close(await run_step(pipeline, 0, {"hidden": text}), uncut.view(0, 6).forward(text))
+    await end(pipeline)
     assert two[0].batcher.counts.passes > 1
     assert two[1].batcher.counts.tokens == 33
 
@@ -153,9 +154,9 @@ async def test_two_sessions_through_a_chain_do_not_mix(two: Two, network: Networ
 
     async def live(text: torch.Tensor) -> None:
         pipeline = await network.pipeline(*LEGS, piece_tokens=4)
-        outputs = [await pipeline.step(0, {"hidden": text[:, :15]})]
-        outputs += [await pipeline.step(p, {"hidden": text[:, p : p + 1]}) for p in range(15, 20)]
-        await pipeline.aclose()
+        outputs = [await run_step(pipeline, 0, {"hidden": text[:, :15]})]
+        outputs += [await run_step(pipeline, p, {"hidden": text[:, p : p + 1]}) for p in range(15, 20)]
+        await end(pipeline)
         close(torch.cat(outputs, dim=1), uncut.view(0, 6).forward(text))
 
     async with asyncio.TaskGroup() as group:
@@ -166,17 +167,20 @@ async def test_two_sessions_through_a_chain_do_not_mix(two: Two, network: Networ
 async def test_a_server_that_does_not_reach_the_next_says_so_at_the_opening(two: Two, network: Network) -> None:
     two[1].restart(ServingLimits(opening_s=0.02))
     async with client_of(network, "first") as client:
-        client.say(opening(start=0, end=3, next="nobody"))
+        client.say(opening(start=0, end=3, next=NOBODY))
         assert await client.hear() == Opened(HIDDEN, "float32", 8192, is_linked=False)
     async with client_of(network, "first") as client:
-        client.say(opening(start=0, end=3, next="second"))
+        client.say(opening(start=0, end=3, next=SECOND))
         assert await client.hear() == Opened(HIDDEN, "float32", 8192, is_linked=True)
 
 
 async def test_a_step_for_a_server_that_cannot_be_reached_fails(two: Two, network: Network) -> None:
     async with client_of(network, "first") as client:
-        client.say(opening(start=0, end=3), step(0, hidden(), ("nobody",)))
-        assert (await client.hear_all(2))[1:] == [Failure("next-lost")]
+        client.say(opening(start=0, end=3), step(0, hidden(), (NOBODY,)))
+        assert (await client.hear_all(2))[1:] == [Notice("next-lost", 0)]
+        # The session lives: the client takes the other way.
+        client.say(step(0, hidden(), epoch=1))
+        assert (await client.hear()).shape == (1, 4, HIDDEN)
 
 
 async def test_a_server_may_join_before_the_client_opens(two: Two, network: Network) -> None:
@@ -240,18 +244,18 @@ async def test_steps_that_the_server_before_sends_too_far_on_are_refused(two: Tw
 @pytest.mark.parametrize("when", ["between steps", "during a step"])
 async def test_a_server_that_dies_is_the_one_that_is_blamed(two: Two, network: Network, dead: str, when: str) -> None:
     pipeline = await network.pipeline(*LEGS, piece_tokens=4)
-    await pipeline.step(0, {"hidden": hidden()})
+    await run_step(pipeline, 0, {"hidden": hidden()})
     if when == "between steps":
         network.kill(dead)
     async with asyncio.TaskGroup() as group:
-        stepping = group.create_task(_unpacked(pipeline.step(4, {"hidden": hidden(1, 150)})))
+        stepping = group.create_task(_unpacked(run_step(pipeline, 4, {"hidden": hidden(1, 150)})))
         await asyncio.sleep(0)
         if when == "during a step":
             network.kill(dead)
     error = stepping.result()
     assert isinstance(error, ServerLostError)
     assert error.peer == dead
-    await pipeline.aclose()
+    await end(pipeline)
 
 
 async def _unpacked(step: Awaitable[Any]) -> MeadowError:
@@ -264,12 +268,13 @@ async def _unpacked(step: Awaitable[Any]) -> MeadowError:
 
 async def test_a_link_that_dies_is_told_to_the_client(two: Two, network: Network) -> None:
     async with client_of(network, "first") as client, client_of(network, "second") as other:
-        session = token_hex(16)
-        client.say(opening(start=0, end=3, session=session, next="second"))
-        other.say(opening(start=3, end=6, session=session))
+        client.say(opening(start=0, end=3, next=SECOND))
+        other.say(opening(start=3, end=6, session=SECOND.session))
         assert [type(await one.hear()) for one in (client, other)] == [Opened, Opened]
+        client.say(step(0, hidden(), (SECOND,), epoch=1))
+        await other.hear()
         other.hang_up()
-        assert await client.hear_all(1) == [Failure("next-lost")]
+        assert await client.hear() == Notice("next-lost", 1)
 
 
 async def test_a_server_that_fails_in_the_middle_of_a_chain_is_the_one_that_is_blamed(
@@ -277,10 +282,10 @@ async def test_a_server_that_fails_in_the_middle_of_a_chain_is_the_one_that_is_b
 ) -> None:
     two[1].restart(pool=PagePool(PoolLimits(1)))
     pipeline = await network.pipeline(*LEGS)
-    error = await _unpacked(pipeline.step(0, {"hidden": hidden(1, 100)}))
+    error = await _unpacked(run_step(pipeline, 0, {"hidden": hidden(1, 100)}))
     assert isinstance(error, ServerRefusedError | ServerLostError)
     assert error.peer == "second"
-    await pipeline.aclose()
+    await end(pipeline)
 
 
 async def test_what_the_server_before_sends_is_not_kept_when_the_client_leaves(two: Two, network: Network) -> None:
@@ -296,7 +301,7 @@ async def test_what_the_server_before_sends_is_not_kept_when_the_client_leaves(t
         before.say(flat(Join(VERSION, session)), *(step(p, hidden(1, 1)) for p in range(40)))
         assert isinstance(await client.hear(), Queued)
         client.hang_up()
-        assert await before.stream.reader.read() == b""
+        await before.stream.reader.read()  # signs of life, and the end
     holder.hang_up()
 
 
@@ -401,14 +406,16 @@ async def test_clients_that_abandon_a_chain_end_their_session_on_every_server(
     rng = random.Random(seed)
     for _ in range(50):
         pipeline = await network.pipeline(*LEGS, piece_tokens=rng.choice([4, 64]), link=rng.random() < 0.8)
-        stepping = asyncio.get_running_loop().create_task(pipeline.step(0, {"hidden": hidden(1, rng.randint(1, 100))}))
+        stepping = asyncio.get_running_loop().create_task(
+            run_step(pipeline, 0, {"hidden": hidden(1, rng.randint(1, 100))})
+        )
         if rng.random() < 0.3:
             await stepping
         for _ in range(rng.randint(0, 60)):
             await asyncio.sleep(0)
         stepping.cancel()
         await asyncio.wait([stepping])
-        await pipeline.aclose()
+        await end(pipeline)
     await network.quiet()
     for one in two:
         one.assert_is_free()
@@ -433,15 +440,15 @@ async def test_what_goes_on_has_the_rest_of_the_route_and_all_timings(two: Two, 
         return ours
 
     two[0].server._connect = connect  # type: ignore[assignment]
-    session = token_hex(16)
     async with client_of(network, "first") as client:
-        client.say(opening(start=0, end=3, session=session, next="second"))
-        client.say(step(0, hidden(), ("second", "third"), 3, "int8"))
+        client.say(opening(start=0, end=3, next=SECOND))
+        client.say(step(0, hidden(), (SECOND, THIRD), 3, "int8", epoch=4, order=2))
         assert (await client.hear()).is_linked
-        assert (await hear(far[0], frames.request_decoder))[0] == Join(VERSION, session)
+        assert (await hear(far[0], frames.request_decoder))[0] == Join(VERSION, SECOND.session)
         onward, tensors = await hear(far[0], frames.request_decoder)
         assert isinstance(onward, Step)
-        assert (onward.position, onward.route, onward.keep_from, len(onward.timings)) == (0, ("third",), 3, 1)
+        assert (onward.position, onward.route, onward.keep_from, len(onward.timings)) == (0, (THIRD,), 3, 1)
+        assert (onward.epoch, onward.order) == (4, 2)
         assert onward.codec == "int8"
         received = unpack(tensors, torch.float32, torch.device("cpu"))  # type: ignore[arg-type]
         close(received, two[0].span.view(0, 3).forward(hidden()), 0.05)

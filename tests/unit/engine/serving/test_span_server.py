@@ -14,7 +14,7 @@ import torch
 
 from fakes.models import HIDDEN
 from fakes.span_servers import Client, Served, client_of, opening, step
-from fakes.streams import flat, hear
+from fakes.streams import flat
 from meadow_client.session.codec import pack, unpack
 from meadow_client.wire.messages import Backward, Codec, Failure, Forward, Join, Opened, Queued, Step
 from meadow_engine.batching import admission
@@ -234,9 +234,9 @@ async def test_a_session_takes_int8_and_gives_it_where_the_step_says_so(served: 
     async with client_of(served.network, served.name) as client:
         client.say(opening(), flat_step(packed, "int8"), flat_step(packed, "raw"))
         assert await client.hear() == OPENED
-        reply, tensors = await hear(client.stream)
+        reply, tensors = await client.hear_with_tensors()
         assert [(header.name, header.dtype) for header in reply.tensors] == [("hidden", "int8"), ("scale", "float32")]
-        reply, exact = await hear(client.stream)
+        reply, exact = await client.hear_with_tensors()
         assert [(header.name, header.dtype) for header in reply.tensors] == [("hidden", "float32")]
     view = served.span.view(FIRST, LAST)
     expected = view.forward(unpack(packed, torch.float32, torch.device("cpu")))
@@ -254,10 +254,10 @@ async def test_only_the_outputs_that_are_wanted_are_sent(served: Served) -> None
     async with client_of(served.network, served.name) as client:
         client.say(opening(), step(0, text, keep_from=5), step(6, hidden(2, 1), keep_from=7))
         assert await client.hear() == OPENED
-        reply, tensors = await hear(client.stream)
+        reply, tensors = await client.hear_with_tensors()
         assert (reply.position, reply.tokens, len(reply.timings)) == (0, 6, 1)
         close(tensors["hidden"], served.span.view(FIRST, LAST).forward(text)[:, 5:])
-        reply, tensors = await hear(client.stream)
+        reply, tensors = await client.hear_with_tensors()
         assert tensors["hidden"].shape == (2, 0, HIDDEN)
 
 
