@@ -105,9 +105,9 @@ class Engine:
             self._peers = await self._node.count_peers()
             await asyncio.sleep(2.0)
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         if self._answerer is not None:
-            self._answerer.close()
+            await self._answerer.aclose()
 
 
 def models_of(servers: list[Server], own: ModelDescription | None = None) -> list[ModelStatus]:
@@ -168,7 +168,7 @@ async def running_engine(places: Places, settings: Settings) -> AsyncIterator[En
                 yield engine
             finally:
                 places.engine_file.unlink(missing_ok=True)
-                engine.close()
+                await engine.aclose()
                 for task in tasks:
                     task.cancel()
 

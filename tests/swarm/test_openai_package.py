@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -10,8 +12,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fakes.processes import API_KEY, Program, Swarm
+from fakes.processes import API_KEY, Program, Swarm, running_meadow
 
+# More tokens than a session needs to be worth keeping.
+LONG_PREFACE = "Please take all the time that you need for what I ask you now. " * 3
 QUESTION = [{"role": "user", "content": "What is Meadow?"}]
 
 
@@ -180,3 +184,47 @@ def test_a_reader_that_goes_away_stops_the_computation(client: openai.OpenAI, mo
     reply = client.chat.completions.create(model=model, messages=QUESTION, temperature=0, max_tokens=5)
     assert reply.choices[0].message.content
     assert gateway.process.poll() is None
+
+
+def cached_tokens(usage: Any) -> int:
+    assert usage is not None
+    assert usage.prompt_tokens_details is not None
+    return int(usage.prompt_tokens_details.cached_tokens)
+
+
+def test_the_second_turn_of_a_conversation_pays_for_what_is_new(
+    client: openai.OpenAI, model: str, demo_swarm: Swarm, tmp_path: Path
+) -> None:
+    messages: list[Any] = [{"role": "user", "content": "Tell me a long story."}]
+    first = client.chat.completions.create(model=model, messages=messages, temperature=0, max_tokens=100)
+    messages += [
+        {"role": "assistant", "content": first.choices[0].message.content},
+        {"role": "user", "content": "What is Meadow?"},
+    ]
+    second = client.chat.completions.create(model=model, messages=messages, temperature=0, max_tokens=60)
+    assert first.usage is not None
+    assert cached_tokens(second.usage) >= first.usage.prompt_tokens + 80
+    arguments = ["gateway", str(demo_swarm.model), "--join", demo_swarm.address, "--api-key", API_KEY]
+    with (
+        running_meadow(*arguments, "--base-dir", str(tmp_path)) as program,
+        openai.OpenAI(base_url=program.ready["url"], api_key=API_KEY, max_retries=0, timeout=60) as stranger,
+    ):
+        fresh = stranger.chat.completions.create(model=model, messages=messages, temperature=0, max_tokens=60)
+    assert cached_tokens(fresh.usage) == 0
+    assert second.choices[0].message.content == fresh.choices[0].message.content
+
+
+def test_a_stream_that_broke_off_is_asked_again_for_one_token(client: openai.OpenAI, model: str) -> None:
+    question: Any = [{"role": "user", "content": f"{LONG_PREFACE}Tell me a story about a fox."}]
+    with client.chat.completions.create(
+        model=model, messages=question, temperature=0, max_tokens=300, stream=True
+    ) as stream:
+        for chunk in stream:
+            if chunk.choices and chunk.choices[0].delta.content:
+                break
+    again = client.chat.completions.create(model=model, messages=question, temperature=0, max_tokens=40)
+    assert again.usage is not None
+    assert cached_tokens(again.usage) == again.usage.prompt_tokens - 1
+    # Asked once more in a session that has gone on much further than where this one broke off.
+    whole = client.chat.completions.create(model=model, messages=question, temperature=0, max_tokens=40)
+    assert whole.choices[0].message.content == again.choices[0].message.content

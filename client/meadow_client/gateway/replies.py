@@ -1,6 +1,7 @@
 """What the OpenAI-compatible server answers, as dictionaries ready for JSON.
 
-Beside OpenAI's members, the last chunk of a stream and a whole completion carry `meadow`: who answered, how fast.
+Beside OpenAI's members, the last chunk of a stream and a whole completion carry `meadow`: who answered, how fast, and
+which computers were lost on the way.
 """
 
 from __future__ import annotations
@@ -69,11 +70,12 @@ class ReplyWriter:
         return {"id": f"{prefix}-{self.id}", "object": name, "created": self.created, "model": self.model}
 
 
-def usage(end: End) -> dict[str, int]:
+def usage(end: End) -> dict[str, Any]:
     return {
         "prompt_tokens": end.prompt_tokens,
         "completion_tokens": end.completion_tokens,
         "total_tokens": end.prompt_tokens + end.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": end.cached_tokens},
     }
 
 
@@ -85,6 +87,15 @@ def origin(end: End) -> dict[str, Any]:
         ],
         "tokens_per_second": round(end.tokens_per_second, 2),
         "first_token_s": round(end.first_token_s, 3),
+        "recoveries": [
+            {
+                "lost": [member.name for member in recovery.lost],
+                "instead": [member.name for member in recovery.instead],
+                "seconds": round(recovery.seconds, 3),
+                "is_planned": recovery.is_planned,
+            }
+            for recovery in end.recoveries
+        ],
     }
 
 

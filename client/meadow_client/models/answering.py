@@ -1,7 +1,11 @@
 """Answers: run `generate` in a worker thread and give the text out piece by piece on the event loop.
 
-One worker thread for each answer under way; the distributed model is shared, every answer has its own session.
-Ending the iteration early (the reader went away) stops the generation within one step.
+One worker thread for each answer under way; the distributed model is shared, every answer has its own session. When
+it is complete, the session is kept for a while (`shelf.py`): the next turn of the conversation goes on in it, and so
+does a reader who lost the connection and asks again.
+
+Ending the iteration early (the reader went away) stops the generation within one step. Until then there may be nothing
+but a long prompt, which is stopped at once on all servers; an answer that has begun ends its step and is kept.
 
 A step may give several tokens: the next ones are guessed, from the text (`lookup.py`) or by a small draft model on this
 computer, and the swarm computes them all in one trip. The text is the same with and without.
@@ -12,9 +16,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -26,15 +30,20 @@ from meadow_client.errors import ContextExceededError, MeadowError, ModelUnusabl
 from meadow_client.models.auto import AutoDistributedModelForCausalLM
 from meadow_client.models.description import ModelDescription
 from meadow_client.models.draft import DraftModel
+from meadow_client.models.kept_sessions import KeptSessions, Line
 from meadow_client.models.lookup import can_forget
 from meadow_client.models.sampling import Sampling, processors
+from meadow_client.models.shelf import Shelf, common_tokens, is_worth
 from meadow_client.models.text import PieceDecoder, StopStrings
 from meadow_client.session.chain import Member
-from meadow_client.session.inference import InferenceSession
 from meadow_client.session.swarm_client import SwarmClient, Waiting
+from meadow_client.session.upkeep import Recovery
 
 _MAX_ANSWERS = 16
 _LONGEST_GUESS = 10  # tokens
+# How long the step under way may take to end when the reader is gone, and all sessions to close at the end.
+_LAST_STEP_S = 5.0
+_CLOSING_S = 2.0
 
 
 class AnswerCutError(MeadowError):
@@ -68,7 +77,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class End:
-    """The answer is complete. Times in seconds since it was asked for."""
+    """The answer is complete. Times in seconds since it was asked for.
+
+    `cached_tokens` of the prompt were known from before; `recoveries` are those that this answer went through.
+    """
 
     finish_reason: Literal["stop", "length"]
     prompt_tokens: int
@@ -76,16 +88,23 @@ class End:
     chain: list[Member]
     first_token_s: float
     tokens_per_second: float
+    cached_tokens: int = 0
+    recoveries: list[Recovery] = field(default_factory=list)
 
 
 AnswerEvent = Piece | Waiting | End
 
 
 class Answerer:
-    """A distributed model with its tokenizer, ready to answer."""
+    """A distributed model with its tokenizer, ready to answer. `close` it on the event loop where it answered."""
 
     def __init__(
-        self, description: ModelDescription, model: Any, tokenizer: Any, draft: DraftModel | None = None
+        self,
+        description: ModelDescription,
+        model: Any,
+        tokenizer: Any,
+        draft: DraftModel | None = None,
+        shelf: Shelf[Line] | None = None,
     ) -> None:
         self.description = description
         self._model = model
@@ -93,7 +112,10 @@ class Answerer:
         self._draft = draft
         self._can_guess = can_forget(model, description.text_config)
         self._threads = ThreadPoolExecutor(_MAX_ANSWERS, thread_name_prefix="meadow-answer")
-        self._sessions: set[InferenceSession] = set()
+        shelf = Shelf(can_forget=self._can_guess) if shelf is None else shelf
+        self._kept = KeptSessions(shelf, self._threads)
+        self._runs: dict[asyncio.Future[None], _Run] = {}
+        self._is_closed = False
 
     @classmethod
     def load(
@@ -169,23 +191,54 @@ class Answerer:
         def tell(event: AnswerEvent | None) -> None:
             loop.call_soon_threadsafe(events.put_nowait, event)
 
-        session = self._model.remote.inference_session(len(question.ids) + room, on_waiting=tell)
-        run = _Run(self._model, self._tokenizer, question, room, session, tell, self._guessing(question, room))
-        self._sessions.add(session)
+        await self._until_others_stopped(question.ids)
+        if self._is_closed:
+            raise AnswerCutError
+        line, cached = self._kept.take(question.ids) or (Line(self._model, self.context_length), 0)
+        line.tell = tell
+        guessing = self._guessing(question, room)
+
+        def keep(line: Line) -> None:
+            self._kept.keep(line, loop)
+
+        run = _Run(self._model, self._tokenizer, question, room, line, cached, keep, tell, guessing)
         future = loop.run_in_executor(self._threads, run)
+        self._runs[future] = run
+        future.add_done_callback(self._runs.pop)
         try:
             while (event := await events.get()) is not None:
                 yield event
             await future
         finally:
-            run.stop()
-            self._sessions.discard(session)
+            if run.stop() and not future.done():
+                hard = loop.call_later(_LAST_STEP_S, run.cut)
+                future.add_done_callback(lambda _done: hard.cancel())
 
-    def close(self) -> None:
-        """Stop all answers."""
-        for session in list(self._sessions):
-            session.cancel()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    async def aclose(self) -> None:
+        """As `close`, and wait for a moment until the servers know."""
+        closings = [asyncio.wrap_future(closing) for closing in self.close()]
+        if closings:
+            await asyncio.wait(closings, timeout=_CLOSING_S)
+
+    def close(self) -> list[Future[None]]:
+        """Stop all answers and let go of all sessions; gives what remains to be waited for."""
+        self._is_closed = True
+        for run in list(self._runs.values()):
+            run.cut()
+        closings = self._kept.close()
+        self._threads.shutdown(wait=False)
+        return closings
+
+    async def _until_others_stopped(self, ids: Sequence[int]) -> None:
+        """Whoever lost the connection may ask again before the answer that nobody reads any more has ended its step."""
+
+        def helps(run: _Run) -> bool:
+            known = list(run.question.ids)
+            return run.is_stopping and is_worth(common_tokens(known, list(ids)), len(known), len(ids))
+
+        ending = [future for future, run in self._runs.items() if helps(run)]
+        if ending:
+            await asyncio.wait(ending, timeout=_LAST_STEP_S)
 
     def _guessing(self, question: Question, room: int) -> dict[str, Any]:
         """Options of `generate` that say how the next tokens are guessed."""
@@ -212,14 +265,19 @@ class _Run(BaseStreamer):
         tokenizer: Any,
         question: Question,
         room: int,
-        session: InferenceSession,
-        tell: Any,
+        line: Line,
+        cached: int,
+        keep: Callable[[Line], None],
+        tell: Callable[[AnswerEvent | None], None],
         guessing: dict[str, Any],
     ) -> None:
+        """`line` is this run's own until it calls `keep`; its session knows the first `cached` tokens."""
+        self.question = question
         self._model = model
-        self._question = question
         self._room = room
-        self._session = session
+        self._line = line
+        self._cached = cached
+        self._keep = keep
         self._tell = tell
         self._guessing = guessing
         ends = model.generation_config.eos_token_id
@@ -227,6 +285,9 @@ class _Run(BaseStreamer):
         self._decoder = PieceDecoder(tokenizer)
         self._stops = StopStrings(question.stops)
         self._is_stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._is_cut = self._has_returned = False
+        self._known_recoveries = len(line.session.recoveries)
         self._count = self._first_count = 0
         self._has_ended = False
         self._has_prompt = False
@@ -235,24 +296,36 @@ class _Run(BaseStreamer):
 
     def __call__(self) -> None:
         try:
-            with self._session:
-                self._generate()
-                self._say(self._decoder.finish())
-                held = self._stops.finish()
-                if held:
-                    self._tell(Piece(held))
-                self._tell(self._end())
+            end = self._answer()
         except (CancelledError, SessionClosedError):
             if not self._is_stopped.is_set():
                 raise AnswerCutError from None
+        except MeadowError:
+            if not self._is_stopped.is_set():
+                raise
+        else:
+            self._tell(end)
         finally:
             self._tell(None)
 
-    def stop(self) -> None:
-        """From the event loop: nobody reads on."""
-        if not self._is_stopped.is_set():
-            self._is_stopped.set()
-            self._session.cancel()
+    @property
+    def is_stopping(self) -> bool:
+        """Whether nobody reads on, and the session may be kept soon."""
+        return self._is_stopped.is_set() and self._count > 0
+
+    def stop(self) -> bool:
+        """From the event loop: nobody reads on. True if the step under way may end first."""
+        self._is_stopped.set()
+        if self._count == 0:
+            self.cut()
+        return self._count > 0
+
+    def cut(self) -> None:
+        """From another thread: end at once, whatever is under way."""
+        with self._lock:
+            if not self._has_returned:
+                self._is_cut = True
+                self._line.session.cancel()
 
     def put(self, value: torch.Tensor) -> None:
         """The tokens of a step, which go on behind the answer's end if that was guessed, too."""
@@ -278,13 +351,33 @@ class _Run(BaseStreamer):
         if shown:
             self._tell(Piece(shown))
 
+    def _answer(self) -> End:
+        """The text is told, and the session kept before its reader hears of the end, and may ask once more."""
+        try:
+            self._generate()
+            self._say(self._decoder.finish())
+            held = self._stops.finish()
+            if held:
+                self._tell(Piece(held))
+            end = self._end()
+        except BaseException:
+            self._line.session.close()
+            raise
+        with self._lock:
+            self._has_returned = True
+        if self._is_cut:
+            self._line.close()
+        else:
+            self._keep(self._line)
+        return end
+
     def _generate(self) -> None:
-        sampling = self._question.sampling or Sampling()
-        ids = torch.tensor([list(self._question.ids)], device=self._model.device)
+        sampling = self.question.sampling or Sampling()
+        ids = torch.tensor([list(self.question.ids)], device=self._model.device)
         self._model.generate(
             ids,
             attention_mask=torch.ones_like(ids),
-            session=self._session,
+            session=self._line.session,
             streamer=self,
             max_new_tokens=self._room,
             do_sample=False,
@@ -304,11 +397,13 @@ class _Run(BaseStreamer):
         elapsed = self._last - self._first
         return End(
             finish_reason="length" if is_full else "stop",
-            prompt_tokens=len(self._question.ids),
+            prompt_tokens=len(self.question.ids),
             completion_tokens=self._count,
-            chain=self._session.members,
+            chain=self._line.session.members,
             first_token_s=self._first - self._asked if self._count else 0.0,
             tokens_per_second=(self._count - self._first_count) / elapsed if elapsed > 0 else 0.0,
+            cached_tokens=self._cached,
+            recoveries=self._line.session.recoveries[self._known_recoveries :],
         )
 
 

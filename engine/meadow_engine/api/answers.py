@@ -19,12 +19,22 @@ class ChainLink(BaseModel):
     end: int
 
 
+class Replacement(BaseModel):
+    """Computers that were lost in mid-answer, by their names, and those that took over."""
+
+    lost: list[str]
+    instead: list[str]
+    seconds: float = Field(description="How long the answer stood still.")
+    is_planned: bool = Field(False, description="The computer left on purpose and handed over what it had.")
+
+
 class AnswerOrigin(BaseModel):
     """Who answered, and how fast."""
 
     chain: list[ChainLink]
     tokens_per_second: float = Field(description="New tokens after the first, per second; 0 for one token.")
     first_token_s: float = Field(description="Seconds from the request to the first token.")
+    recoveries: list[Replacement] = []
 
 
 class Waiting(BaseModel):

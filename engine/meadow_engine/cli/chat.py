@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from meadow_engine.cli.options import add_codec, add_draft, add_join, add_json, 
 if TYPE_CHECKING:
     from meadow_client.models.answering import Answerer, End
     from meadow_client.models.sampling import Sampling
+    from meadow_client.session.chain import Member
+    from meadow_client.session.upkeep import Recovery
 
 HELP = "talk to a model in a swarm"
 PATIENCE_S = 30.0
@@ -63,6 +66,8 @@ async def converse(answerer: Answerer, arguments: argparse.Namespace) -> int:
         text, end = await _answer(answerer, messages, sampling, arguments.max_new_tokens, is_shown=not is_json)
         if is_json:
             print(json.dumps(_as_json(text, end)))
+        else:
+            _note_recoveries(end)
         return DONE
     note(f"Talking to {answerer.description.name}. An empty line ends the conversation.")
     while True:
@@ -77,6 +82,7 @@ async def converse(answerer: Answerer, arguments: argparse.Namespace) -> int:
             note(f"\n{error}. {error.advice}")
             continue
         messages.append({"role": "assistant", "content": text})
+        _note_recoveries(end)
         note(f"  {_footer(end)}")
 
 
@@ -107,6 +113,29 @@ async def _answer(
             else:
                 note(f"{event}.")
     raise AssertionError("an answer ended without its end")
+
+
+def _note_recoveries(end: End) -> None:
+    """One dim line, if computers were replaced while they answered."""
+    text = describe_recoveries(end.recoveries)
+    if text:
+        note(f"\x1b[2m  {text}\x1b[0m" if sys.stderr.isatty() else f"  {text}")
+
+
+def describe_recoveries(recoveries: Sequence[Recovery]) -> str:
+    """Who left, who took over, and how long that took; empty if nobody was replaced."""
+    replaced = [recovery for recovery in recoveries if recovery.lost or recovery.instead]
+    return " · ".join(map(_describe_recovery, replaced))
+
+
+def _describe_recovery(recovery: Recovery) -> str:
+    left = f"{_names(recovery.lost)} left" if recovery.lost else ""
+    followed = f"{_names(recovery.instead)} took over" if recovery.instead else ""
+    return f"{'; '.join(filter(None, [left, followed]))}, {recovery.seconds:.1f} s"
+
+
+def _names(members: Sequence[Member]) -> str:
+    return " and ".join(member.name for member in members)
 
 
 def _footer(end: End) -> str:

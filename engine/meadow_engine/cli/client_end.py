@@ -43,4 +43,4 @@ async def joined_answerer(
         try:
             yield answerer
         finally:
-            answerer.close()
+            await answerer.aclose()

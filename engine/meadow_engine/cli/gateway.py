@@ -8,7 +8,7 @@ from meadow_engine.cli.console import DONE, note, run_loop, say_ready, stop_even
 from meadow_engine.cli.options import add_codec, add_draft, add_join, add_model, add_tethered, model_of, places_of
 
 HELP = "serve a swarm's model to programs that speak OpenAI's API"
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,9 +19,11 @@ from meadow_client.models.answering import AnswerEvent, End, Piece, Question
 from meadow_client.models.sampling import Sampling
 from meadow_client.routing.chains import Leg
 from meadow_client.session.chain import Member
+from meadow_client.session.upkeep import Recovery
 
 KEY = "key-of-the-tests"
-END = End("stop", 7, 3, [Member(Leg("12D3KooWservant", 0, 6), "computer")], 0.51234, 12.3456)
+SERVANT, LOST = Member(Leg("12D3KooWservant", 0, 6), "computer"), Member(Leg("12D3KooWlost", 0, 6), "computer-2")
+END = End("stop", 7, 3, [SERVANT], 0.51234, 12.3456, 5, [Recovery((LOST,), (SERVANT,), 0.23449)])
 
 
 @dataclass

@@ -20,8 +20,14 @@ ORIGIN = {
     "chain": [{"peer": "12D3KooWservant", "name": "computer", "start": 0, "end": 6}],
     "tokens_per_second": 12.35,
     "first_token_s": 0.512,
+    "recoveries": [{"lost": ["computer-2"], "instead": ["computer"], "seconds": 0.234, "is_planned": False}],
 }
-USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+USAGE = {
+    "prompt_tokens": 7,
+    "completion_tokens": 3,
+    "total_tokens": 10,
+    "prompt_tokens_details": {"cached_tokens": 5},
+}
 
 
 async def chat(http: httpx.AsyncClient, **changes: Any) -> httpx.Response:
