@@ -27,6 +27,7 @@ from transformers import (
     OPTConfig,
     PreTrainedConfig,
     Qwen3Config,
+    Qwen3NextConfig,
 )
 
 HIDDEN = 64
@@ -46,6 +47,8 @@ FAMILIES: tuple[str, ...] = (
     "opt",
     "granite",
 )
+OTHER_FAMILIES: tuple[str, ...] = ("qwen3_next",)
+"""Those with layers whose states do not forget."""
 
 _WEIGHT_STD = 0.2
 _VECTOR_STD = 0.1
@@ -54,7 +57,7 @@ _VECTOR_STD = 0.1
 def write_tiny_model(folder: Path, family: str, *, seed: int = 0, layers: int = 6) -> Path:
     """Write config.json and model.safetensors into `folder` and return it.
 
-    The same arguments give the same weights. `family` is one of `FAMILIES`.
+    The same arguments give the same weights. `family` is one of `FAMILIES` or `OTHER_FAMILIES`.
     """
     config = tiny_config(family, layers)
     with torch.random.fork_rng(devices=[]):
@@ -122,6 +125,18 @@ _CONFIGS: Mapping[str, Callable[[int], PreTrainedConfig]] = {
             "factor": 32.0,
             "original_max_position_embeddings": POSITIONS // 32,
         },
+    ),
+    "qwen3_next": lambda layers: Qwen3NextConfig(
+        **_grouped(layers),
+        layer_types=["full_attention" if index % 2 else "linear_attention" for index in range(layers)],
+        linear_num_key_heads=2,
+        linear_num_value_heads=4,
+        linear_key_head_dim=16,
+        linear_value_head_dim=16,
+        num_experts=4,
+        num_experts_per_tok=2,
+        moe_intermediate_size=32,
+        shared_expert_intermediate_size=32,
     ),
     "gpt2": lambda layers: GPT2Config(
         n_embd=HIDDEN, n_layer=layers, n_head=4, vocab_size=VOCABULARY, n_positions=POSITIONS

@@ -7,7 +7,7 @@ does for servers. A `Client` speaks for itself, frame by frame.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -77,6 +77,20 @@ class Network:
         for stream in self.streams.get(peer, []):
             stream.writer.close()
 
+    def leave(self, peer: str, within_s: float = 20.0) -> asyncio.Task[None]:
+        """The server ends on purpose; done when its clients have gone, or when it waits for them no longer."""
+
+        async def leave() -> None:
+            served = self.servers[peer]
+            await served.server.leave(within_s)
+            if self.servers.get(peer) is served:
+                self.kill(peer)
+
+        task = asyncio.get_running_loop().create_task(leave())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
     def hang(self, peer: str) -> None:
         """The server's computer stands still: nothing comes from it any more, not even an end."""
         self.hanging.add(peer)
@@ -124,6 +138,27 @@ class Network:
                 node: Any = self
                 hops.append(group.create_task(Hop.open(node, leg, opening, 10.0, 60.0)))
         return Pipeline([hop.result() for hop in hops], [Member(leg, leg.peer) for leg in legs], chosen)
+
+
+@asynccontextmanager
+async def swarm_of(spans: Mapping[str, Span]) -> AsyncIterator[Network]:
+    """Three servers for every span; afterwards nothing of any session is left on them, nor in this loop.
+
+    The span "a" is served by "a1", "a2" and "a3"; the first one is the fastest.
+    """
+    network, compute = Network(), ComputeThread(torch.device("cpu"))
+    everybody = [
+        Served(f"{name}{number}", span, compute, network, token_s=0.01 * number)
+        for name, span in spans.items()
+        for number in (1, 2, 3)
+    ]
+    yield network
+    await network.quiet()
+    for served in everybody:
+        served.assert_is_free()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    compute.close()
 
 
 async def run_step(pipeline: Pipeline, position: int, tensors: Any, keep_from: int = 0, order: int = 0) -> torch.Tensor:

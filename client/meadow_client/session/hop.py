@@ -168,6 +168,8 @@ class Hop:
     def expect_pages(self) -> asyncio.Future[int]:
         """Up to which token the cache will be filled once all pages have come from another server."""
         self._filled = asyncio.get_running_loop().create_future()
+        if self.failed is not None:
+            self._filled.cancel()
         return self._filled
 
     def ping(self) -> None:
@@ -265,8 +267,11 @@ class Hop:
             self._stream.abort()  # nobody takes what still waits to be sent
         if self._hearing is not None:
             self._hearing.cancel()
-            await asyncio.gather(self._hearing, return_exceptions=True)
-        await self._stream.aclose()
+        try:
+            if self._hearing is not None:
+                await asyncio.gather(self._hearing, return_exceptions=True)
+        finally:  # also when somebody has no time to wait
+            await self._stream.aclose()
 
     def _packed(self, tensors: Tensors) -> tuple[tuple[TensorHeader, ...], list[frames.Buffer]]:
         batch, tokens, _width = tensors["hidden"].shape

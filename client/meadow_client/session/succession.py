@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from meadow_client.errors import ServerLostError
 from meadow_client.session.hop import Hop
 from meadow_client.session.job import Job
+from meadow_client.session.watch import Watch
 from meadow_client.wire.messages import HandOver
 
 
@@ -23,10 +24,14 @@ class Copy:
 
     source: Hop
     target: Hop
+    request_timeout_s: float
+    silence_s: float
     tokens: int = 0
 
     async def copy_rest(self, end: int, epoch: int) -> None:
         """Have the source send what the target lacks of tokens [0, end), and wait until it is there.
+
+        Of what a step changes meanwhile, nothing needs to come: it is copied later.
 
         Raises:
             ServerLostError: one of them is gone, or has no pages to give.
@@ -37,11 +42,16 @@ class Copy:
         refused, filled = self.source.expect_pages(), self.target.expect_pages()
         first = self.tokens
         self.tokens = end  # what is changed from now on is changed after it was read
-        await self.source.send(HandOver(self.target.address, first, epoch))
-        async with asyncio.timeout_at(self.source.leaves_s):
-            await asyncio.wait([refused, filled], return_when=asyncio.FIRST_COMPLETED)
+        watch = Watch([self.source, self.target], self.target, self.request_timeout_s, self.silence_s)
+        watch.start()
+        try:
+            async with asyncio.timeout_at(self.source.leaves_s):
+                await self.source.send(HandOver(self.target.address, first, epoch))
+                await asyncio.wait([refused, filled], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            watch.stop()
         reached = filled.result() if filled.done() and not filled.cancelled() else 0
-        if reached < end:
+        if reached < self.tokens:
             leg = self.target.leg
             raise ServerLostError(leg.peer, leg.start, leg.end, "did not get what it was to take over")
 
@@ -62,6 +72,9 @@ class Progress:
             copy.tokens = min(copy.tokens, _unchanged(job))
         try:
             yield
+        except BaseException:
+            self.end = min(self.end, _unchanged(job))  # nobody knows how much of it was done
+            raise
         finally:
             self._job = None
         self.end = job.position + int(job.tensors["hidden"].shape[1])

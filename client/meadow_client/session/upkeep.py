@@ -196,6 +196,9 @@ class Upkeep:
             if place.hop.failed is not None:
                 self._client.ban(place.hop.leg.peer)
         gone = [place for place in self._places if place.hop.failed is not None]
+        for place in gone:
+            if isinstance(place.hop.failed, ServerRefusedError):  # it said so itself, whoever was heard first
+                self._client.ban(place.hop.leg.peer)
         self._places = [place for place in self._places if place.hop.failed is None]
         self._lost += [place.member for place in gone]
         await asyncio.gather(*(place.hop.aclose() for place in gone), return_exceptions=True)
@@ -251,7 +254,8 @@ class Upkeep:
 
     def _on_leaving(self, hop: Hop) -> None:
         """A server said that it will end."""
-        if not self._is_restoring and hop not in self._successions:
+        is_in_place = any(place.hop is hop for place in self._places)  # a successor may leave before it is
+        if is_in_place and not self._is_restoring and hop not in self._successions:
             self._successions[hop] = asyncio.get_running_loop().create_task(self._replace(hop))
 
     async def _stop_successions(self) -> None:
@@ -299,12 +303,14 @@ class Upkeep:
 
     async def _hand_over(self, place: _Place, successor: _Place) -> float:
         """Copy while steps go on, then between two steps what has changed meanwhile; for how long these had to wait."""
-        copy = Copy(place.hop, successor.hop)
-        source = self._before(place)
+        options = self._client.options
+        copy = Copy(place.hop, successor.hop, options.request_timeout_s, options.silence_s)
         with self._progress.copying(copy):
             await copy.copy_rest(self._progress.unchanged, self._epoch)
-            if source is not None and source.is_linked:
-                await source.send(Reach(successor.hop.address))
+            before = self._before(place)
+            if before is not None and before.is_linked:
+                with suppress(ServerLostError):  # that is noticed where it matters
+                    await before.send(Reach(successor.hop.address))
             async with self._lock:
                 began_s = time.monotonic()
                 await copy.copy_rest(self._progress.end, self._epoch)
@@ -314,6 +320,8 @@ class Upkeep:
                 self._epoch += 1
                 self._places[self._places.index(place)] = successor
                 self.pipeline = await self._part(self._places)
+                if successor.hop.leaves_s is not None:
+                    self._on_leaving(successor.hop)
                 return time.monotonic() - began_s
 
     def _refill(self, gap: list[_Place], source: Hop, until: int, batch: int, wait_for: WaitFor) -> bool:

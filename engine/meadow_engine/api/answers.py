@@ -38,6 +38,6 @@ class AnswerOrigin(BaseModel):
 
 
 class Waiting(BaseModel):
-    """The answer has not begun: no server holds some layers yet."""
+    """The answer waits: no server holds some layers now."""
 
     waiting: str = Field(description="One sentence: which layers are missing and how long the wait may last.")

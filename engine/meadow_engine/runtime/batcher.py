@@ -142,6 +142,11 @@ class Batcher:
                 await asyncio.wait([waiting.pass_ended])
             raise
 
+    def forget(self, customer: Customer) -> None:
+        """The session is over: nobody waits for its next step any more."""
+        self._chats.discard(customer)
+        self._next_pass()
+
     async def run_alone(self, function: Callable[..., _T], *args: Any) -> Done[_T]:
         """Run something else on the compute thread, between two passes."""
         future: asyncio.Future[Done[_T]] = asyncio.get_running_loop().create_future()

@@ -195,6 +195,25 @@ class SessionCache(Cache):
             layer.move_to(device)
 
 
+class StatesCache(DynamicCache):
+    """Transformers' own cache for other kinds of layers, which knows its length also where none of them does."""
+
+    seen = 0
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        return int(super().get_seq_length(layer_idx)) if self._counts_itself else self.seen
+
+    def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
+        if self._counts_itself:
+            sizes: tuple[int, int] = super().get_mask_sizes(query_length, layer_idx)
+            return sizes
+        return self.seen + query_length, 0
+
+    @property
+    def _counts_itself(self) -> bool:
+        return any(isinstance(layer, CacheLayerMixin) for layer in self.layers)
+
+
 def new_cache(config: PreTrainedConfig) -> Cache:
     """An empty cache for a span with this (cut) config.
 
@@ -204,7 +223,7 @@ def new_cache(config: PreTrainedConfig) -> Cache:
     kinds = getattr(config, "layer_types", None)
     if kinds is None or set(kinds) <= _PLAIN_KINDS:
         return SessionCache()
-    return DynamicCache(config=config)
+    return StatesCache(config=config)
 
 
 def move_cache(cache: Cache, device: torch.device) -> None:

@@ -41,7 +41,7 @@ from meadow_client.models.cutting import (
 from meadow_client.models.description import ModelDescription
 from meadow_client.models.files import is_in_layers
 from meadow_client.models.products import choose_forms, plain_linears, use_forms
-from meadow_engine.runtime.caches import CannotGoBackError, SessionCache, measure_bytes, new_cache
+from meadow_engine.runtime.caches import CannotGoBackError, SessionCache, StatesCache, measure_bytes, new_cache
 from meadow_engine.runtime.packing import NAME, PackedModel, PackingRefusedError, Part, agrees, may_pack
 
 
@@ -170,6 +170,8 @@ class SpanView:
             arguments["position_ids"] = position_ids
         with self._gates.passing(hidden) as gates:
             (self._base if cache is None else self._forward)(**arguments)
+            if isinstance(cache, StatesCache):
+                cache.seen = position + tokens
             return gates.output
 
 

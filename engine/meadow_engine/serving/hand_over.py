@@ -38,5 +38,21 @@ def is_first(pages: Pages) -> bool:
 
 def is_last(pages: Pages, layers: int) -> bool:
     """Whether nothing comes after these for a session of so many layers."""
-    tokens = pages.tensors[0].shape[2]
-    return pages.layer == layers - 1 and pages.position + tokens == pages.end
+    return pages.layer == layers - 1 and _end(pages) == pages.end
+
+
+def goes_on(pages: Pages, before: Pages) -> bool:
+    """Whether these follow others without a gap: their layer's next tokens, or the next layer's first ones."""
+    if _common(pages) != _common(before):
+        return False
+    if _end(before) < before.end:
+        return (pages.layer, pages.position) == (before.layer, _end(before))
+    return (pages.layer, pages.position) == (before.layer + 1, before.first)
+
+
+def _end(pages: Pages) -> int:
+    return pages.position + pages.tensors[0].shape[2]
+
+
+def _common(pages: Pages) -> tuple[int, ...]:
+    return pages.first, pages.end, pages.epoch, pages.order, pages.tensors[0].shape[0]

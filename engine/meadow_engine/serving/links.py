@@ -15,7 +15,8 @@ from meadow_client.swarm.node import PeerUnreachableError, Stream
 from meadow_client.wire import frames
 from meadow_client.wire.messages import VERSION, Address, Join, Ping
 
-_LINK_TIMEOUT_S = 5.0
+# Less than a client waits for an opening, which is answered when this is known.
+_LINK_TIMEOUT_S = 3.0
 # How long after something was sent the other end is asked whether it is alive, and how long it may take to say so.
 _LOOK_S = 0.5
 _SILENCE_S = 2.0
@@ -48,14 +49,21 @@ class Links:
     group: asyncio.TaskGroup
     on_lost: Callable[[Address], None]
     _links: dict[Address, _Link] = field(default_factory=dict)
+    _connecting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def reach(self, address: Address) -> Stream | None:
         """The stream to a server's session, opened if it is not there yet; None where that is not possible.
 
         Whoever asks for it is about to send something.
         """
+        if (known := self._links.get(address)) is None:
+            async with self._connecting:  # two streams to one session would mix up the order of steps
+                return await self._open(address)
+        self._look_later(known)
+        return known.stream
+
+    async def _open(self, address: Address) -> Stream | None:
         if (known := self._links.get(address)) is not None:
-            self._look_later(known)
             return known.stream
         if len(self._links) >= _MOST_LINKS:
             return None
@@ -69,9 +77,9 @@ class Links:
         self.group.create_task(self._watch(address, link))
         return stream
 
-    def keep_only(self, address: Address | None) -> None:
+    def keep_only(self, *addresses: Address | None) -> None:
         """Break off all other streams, also where something still waits to be sent."""
-        for other in [other for other in self._links if other != address]:
+        for other in [other for other in self._links if other not in addresses]:
             link = self._links.pop(other)
             link.look_no_more()
             link.stream.abort()

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -53,7 +53,7 @@ from meadow_engine.runtime.batcher import Batcher, Customer, Output
 from meadow_engine.runtime.caches import CannotGoBackError
 from meadow_engine.runtime.pool import Account, PagePool
 from meadow_engine.runtime.requests import SessionState, Tensors
-from meadow_engine.serving.hand_over import cut_pages, is_first, is_last
+from meadow_engine.serving.hand_over import cut_pages, goes_on, is_first, is_last
 from meadow_engine.serving.links import Connect, Links
 from meadow_engine.serving.retention import Retained, Retention
 
@@ -116,6 +116,9 @@ class ServerSession:
     _given_up: int = -1
     _order: int = 0
     _next: Address | None = None
+    _successor: Address | None = None
+    _filled_with: Pages | None = None
+    """The latest pages, as long as more are to follow."""
     _said_alive_s: float = 0.0
     _feeds: dict[Stream, asyncio.Timeout] = field(default_factory=dict)
     _is_over: bool = False
@@ -128,6 +131,7 @@ class ServerSession:
     def __post_init__(self) -> None:
         self._steps: asyncio.Queue[_Received] = asyncio.Queue(_MOST_WAITING)
         self._customer = Customer(self.state, self.account.priority)
+        self._asides: dict[type[Request], asyncio.Task[None]] = {}
 
     async def run(self, first: Opened) -> None:
         """Say `first` to the client, then take and run its steps until something ends the session.
@@ -180,13 +184,20 @@ class ServerSession:
     def _answer(self, request: Request) -> None:
         """What the client asks for beside steps."""
         if isinstance(request, Reach):
-            self._group.create_task(self._reach(request.to))
+            self._do_aside(request, self._reach(request.to))
         elif isinstance(request, HandOver):
-            self._group.create_task(self._hand_over(request))
+            self._successor = request.to
+            self._do_aside(request, self._hand_over(request))
         elif isinstance(request, Release):
             self.is_released = True
         else:
             raise BrokenFrameError(f"A {type(request).__name__} does not belong in a session")
+
+    def _do_aside(self, request: Request, doing: Coroutine[Any, Any, None]) -> None:
+        """Beside the steps, one of each kind: the client wants the latest only."""
+        if (before := self._asides.get(type(request))) is not None:
+            before.cancel()
+        self._asides[type(request)] = self._group.create_task(doing)
 
     async def _reach(self, address: Address) -> None:
         await self._links.reach(address)
@@ -282,22 +293,29 @@ class ServerSession:
 
     async def _hand_over(self, request: HandOver) -> None:
         """Send the cache to a successor, while steps go on here."""
+        order = self._order  # of a step that comes meanwhile, the client knows
         layers = (await self.batcher.run_alone(self.state.read_pages, request.first)).value
         to = await self._links.reach(request.to)
         if to is None or not layers:
             self._write(self.stream, Filled(0))
             return
-        for pages, bodies in cut_pages(layers, request.first, request.epoch, self._order):
+        for pages, bodies in cut_pages(layers, request.first, request.epoch, order):
             self._write(to, pages, bodies)
-            with suppress(OSError):  # the client sees that nothing comes
+            try:
                 await to.writer.drain()
+            except OSError:
+                self._write(self.stream, Filled(0))
+                return
 
     async def _take_pages(self, received: _Received, pages: Pages) -> None:
         """Take a part of the cache from the server that held these layers before."""
         tensors = received.tensors()
+        rows = tensors["keys"].shape[0]
         if is_first(pages):
-            await self._reserve(tensors["keys"].shape[0], pages.first, pages.end - pages.first)
+            await self._reserve(rows, pages.first, pages.end - pages.first)
             self._order = pages.order
+        else:  # the cache may have moved out since
+            await self._reserve(rows, pages.end, 0)
         write = self.state.write_pages
         await self.batcher.run_alone(write, pages.layer, pages.position, tensors["keys"], tensors["values"])
         if is_last(pages, self.state.layers):
@@ -318,6 +336,8 @@ class ServerSession:
         self._write(self.stream, Notice(why, epoch))
 
     def _on_link_lost(self, address: Address) -> None:
+        if not self._is_over and address == self._successor:
+            self._write(self.stream, Filled(0))  # what was still on its way is lost
         if not self._is_over and address == self._next:
             log.debug("The next server %s hung up", address.peer[-8:])
             self._give_up(self._epoch)
@@ -325,6 +345,7 @@ class ServerSession:
     async def aclose(self) -> None:
         """Close the streams from and to other servers."""
         self._is_over = True
+        self.batcher.forget(self._customer)
         for feeding in self._feeds.values():
             feeding.reschedule(asyncio.get_running_loop().time())
         await self._links.aclose()
@@ -353,23 +374,33 @@ class ServerSession:
             if request.epoch > self._epoch:
                 is_new, self._epoch = self._epoch == 0, request.epoch
                 if self._next is not None or not is_new:  # a new one is filled before it hands anything on
-                    self._links.keep_only(self._next)
+                    self._links.keep_only(self._next, self._successor)
         if isinstance(request, Pages) and request.epoch >= self._epoch:
             self._epoch = request.epoch
-            rows = request.tensors[0].shape[0]
-            if is_first(request):
-                if request.first > self._extent.tokens or (request.first and rows != self._extent.rows):
-                    raise RefusedError("position-gap")
-                self._extent.rows, self._extent.tokens = rows, request.end
+            self._check_pages(request)
             return
         if not isinstance(request, Step) or request.epoch < self._epoch:
             return
+        self._filled_with = None
         hidden = next(header for header in request.tensors if header.name == "hidden")
         rows, tokens, _width = hidden.shape
         # No gap, and no other batch than before.
         if request.position and (request.position > self._extent.tokens or rows != self._extent.rows):
             raise RefusedError("position-gap")
         self._extent.rows, self._extent.tokens = rows, request.position + tokens
+
+    def _check_pages(self, pages: Pages) -> None:
+        """Pages come one after the other; only with the last of them there is more than before."""
+        rows, before = pages.tensors[0].shape[0], self._filled_with
+        if is_first(pages):
+            if pages.first > self._extent.tokens or (pages.first and rows != self._extent.rows):
+                raise RefusedError("position-gap")
+            self._extent.rows, self._extent.tokens = rows, pages.first
+        elif before is None or not goes_on(pages, before):
+            raise RefusedError("position-gap")
+        self._filled_with = pages
+        if is_last(pages, self.state.layers):
+            self._extent.tokens, self._filled_with = pages.end, None
 
     async def _reserve(self, rows: int, position: int, tokens: int) -> None:
         if position == 0 and (self.account.pages or self.account.host_pages):

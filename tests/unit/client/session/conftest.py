@@ -1,24 +1,29 @@
-"""Servers that only remember what they were asked, and double what they are given."""
+"""Servers that only remember what they were asked, and double what they are given; and a swarm of real ones."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from fakes.span_servers import Network, swarm_of
 from meadow_client.errors import MeadowError
+from meadow_client.models.description import describe
 from meadow_client.routing.chains import Leg
 from meadow_client.session.chain import Member
 from meadow_client.session.job import Job
 from meadow_client.session.swarm_client import ClientOptions, SessionRange
 from meadow_client.swarm.background import BackgroundLoop, wait_for_other_loop
 from meadow_client.wire.messages import Address
+from meadow_engine.runtime.span import LoadOptions, Span
 
 PEER = "12D3KooWservant"
+LAYERS = {"a": (0, 2), "b": (2, 4), "c": (4, 6)}
 
 
 @dataclass(eq=False)
@@ -129,3 +134,18 @@ def client() -> Iterator[FakeClient]:
     background = BackgroundLoop()
     yield FakeClient(background.loop)
     background.close()
+
+
+@pytest.fixture(scope="session")
+def spans(tiny_model: Callable[[str], Path]) -> dict[str, Span]:
+    description, cpu = describe(str(tiny_model("llama"))), torch.device("cpu")
+    return {
+        name: Span.load(description, start, end, cpu, LoadOptions("float32")) for name, (start, end) in LAYERS.items()
+    }
+
+
+@pytest.fixture
+async def swarm(spans: dict[str, Span]) -> AsyncIterator[Network]:
+    """Servers "a1" to "a3", "b1" to "b3" and "c1" to "c3"; the first ones are the fastest."""
+    async with swarm_of(spans) as network:
+        yield network

@@ -8,181 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from fakes.models import HIDDEN, VOCABULARY
-from fakes.span_servers import Network, Served
+from fakes.conversations import (
+    PROMPT,
+    SCRIPTS,
+    TOKENS,
+    Faults,
+    Script,
+    beams,
+    close,
+    counts,
+    hidden,
+    kill,
+    live,
+    names,
+    padded_texts,
+    text,
+    undisturbed,
+)
+from fakes.span_servers import Network
 from fakes.streams import flat
 from meadow_client.errors import LayersMissingError, ServerLostError
-from meadow_client.models.description import describe
 from meadow_client.session import segment
 from meadow_client.session.inference import InferenceSession
-from meadow_client.session.swarm_client import SwarmClient
-from meadow_client.session.upkeep import Recovery
 from meadow_client.wire.messages import Notice, Pong, Result
-from meadow_engine.runtime.device import ComputeThread
-from meadow_engine.runtime.span import LoadOptions, Span
 from meadow_engine.serving.span_server import ServingLimits
 
-PROMPT = 40
-TOKENS = 46
-TABLE = torch.randn(VOCABULARY, HIDDEN, generator=torch.Generator().manual_seed(5))
-LAYERS = {"a": (0, 2), "b": (2, 4), "c": (4, 6)}
-
-Faults = dict[int, Callable[[], None]]
-"""What happens before the step at a position."""
-
-
-@pytest.fixture(scope="module")
-def spans(tiny_model: Callable[[str], Path]) -> dict[str, Span]:
-    description, cpu = describe(str(tiny_model("llama"))), torch.device("cpu")
-    return {
-        name: Span.load(description, start, end, cpu, LoadOptions("float32")) for name, (start, end) in LAYERS.items()
-    }
-
-
-@pytest.fixture
-async def swarm(spans: dict[str, Span]) -> AsyncIterator[Network]:
-    """All six servers; afterwards nothing of any session is left on them, nor in this loop."""
-    network, compute = Network(), ComputeThread(torch.device("cpu"))
-    everybody = [
-        Served(f"{name}{number}", span, compute, network, token_s=0.01 * number)
-        for name, span in spans.items()
-        for number in (1, 2, 3)
-    ]
-    yield network
-    await network.quiet()
-    for served in everybody:
-        served.assert_is_free()
-    await asyncio.sleep(0)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-    compute.close()
-
-
-def hidden(batch: int = 1, tokens: int = TOKENS, seed: int = 0) -> torch.Tensor:
-    return torch.randn(batch, tokens, HIDDEN, generator=torch.Generator().manual_seed(seed))
-
-
-def text(session: InferenceSession, faults: Faults) -> torch.Tensor:
-    """A prompt and an answer."""
-    entering, outputs = hidden(), []
-    for first, last in [(0, PROMPT), *((position, position + 1) for position in range(PROMPT, TOKENS))]:
-        faults.get(first, _nothing)()
-        outputs.append(session.step(entering[:, first:last]))
-    return torch.cat(outputs, dim=1)
-
-
-def text_of_token_ids(session: InferenceSession, faults: Faults) -> torch.Tensor:
-    """The session remembers what it was asked in token ids."""
-    ids = torch.randint(VOCABULARY, (1, TOKENS), generator=torch.Generator().manual_seed(1))
-    session.embed_with(lambda _position, piece: TABLE[piece["ids"]])
-    outputs = []
-    for first, last in [(0, PROMPT), *((position, position + 1) for position in range(PROMPT, TOKENS))]:
-        faults.get(first, _nothing)()
-        part = ids[:, first:last]
-        outputs.append(session.step(TABLE[part], ids=part, keep=1))
-    return torch.cat(outputs, dim=1)
-
-
-def padded_texts(session: InferenceSession, faults: Faults) -> torch.Tensor:
-    """Two texts, of which one is shorter, with positions of its own."""
-    entering, outputs = hidden(2), []
-    mask = torch.ones(2, TOKENS, dtype=torch.int64)
-    mask[0, :7] = 0
-    positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
-    for first, last in [(0, PROMPT), *((position, position + 1) for position in range(PROMPT, TOKENS))]:
-        faults.get(first, _nothing)()
-        outputs.append(session.step(entering[:, first:last], positions[:, first:last], mask[:, :last]))
-    whole = torch.cat(outputs, dim=1)
-    return torch.cat([whole[:1, 7:].flatten(), whole[1:].flatten()])
-
-
-def beams(session: InferenceSession, faults: Faults) -> torch.Tensor:
-    """Three rows that change places before every step of the answer."""
-    entering, outputs = hidden(3), []
-    orders = [[0, 1, 2], [2, 0, 0], [1, 2, 0], [0, 0, 1], [1, 0, 2], [2, 1, 1]]
-    for first, last in [(0, PROMPT), *((position, position + 1) for position in range(PROMPT, TOKENS))]:
-        faults.get(first, _nothing)()
-        if first:
-            session.reorder(torch.tensor(orders[first - PROMPT]))
-        outputs.append(session.step(entering[:, first:last]))
-    return torch.cat(outputs, dim=1)
-
-
-def text_that_goes_back(session: InferenceSession, faults: Faults) -> torch.Tensor:
-    """Guesses are taken back again and again."""
-    entering, other, outputs = hidden(), hidden(seed=3), []
-    outputs.append(session.step(entering[:, :PROMPT]))
-    for position in range(PROMPT, TOKENS - 3):
-        session.step(other[:, position : position + 3])
-        session.position = position
-        faults.get(position, _nothing)()
-        outputs.append(session.step(entering[:, position : position + 1]))
-    return torch.cat(outputs, dim=1)
-
-
-def _nothing() -> None:
-    """Nothing happens."""
-
-
-SCRIPTS = [text, text_of_token_ids, padded_texts, beams, text_that_goes_back]
-Script = Callable[[InferenceSession, Faults], torch.Tensor]
-
-
-async def live(client: SwarmClient, script: Script = text, faults: Faults | None = None) -> Any:
-    """What a session of this script gave, and its recoveries. Faults happen on the event loop."""
-    loop = asyncio.get_running_loop()
-
-    def on_loop(fault: Callable[[], None]) -> Callable[[], None]:
-        async def happen() -> None:
-            fault()
-
-        return lambda: asyncio.run_coroutine_threadsafe(happen(), loop).result()
-
-    def run() -> tuple[torch.Tensor, list[Recovery]]:
-        with InferenceSession(client, 0, 6, 100) as session:
-            output = script(session, {position: on_loop(fault) for position, fault in (faults or {}).items()})
-            return output, session.recoveries
-
-    return await asyncio.to_thread(run)
-
-
-_undisturbed: dict[Script, torch.Tensor] = {}
-
-
-async def undisturbed(swarm: Network, script: Script = text) -> torch.Tensor:
-    """What it gives if nothing happens."""
-    if script not in _undisturbed:
-        _undisturbed[script], recoveries = await live(swarm.client(), script)
-        assert recoveries == []
-        await swarm.quiet()
-    return _undisturbed[script]
-
-
-def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
-    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
-
-
-def kill(swarm: Network, *peers: str) -> Callable[[], None]:
-    def fault() -> None:
-        for peer in peers:
-            swarm.kill(peer)
-
-    return fault
-
-
-def names(recovery: Recovery) -> tuple[list[str], list[str]]:
-    return [member.name for member in recovery.lost], [member.name for member in recovery.instead]
-
-
-def counts(swarm: Network) -> dict[str, int]:
-    return {name: served.server.counts.tokens for name, served in swarm.servers.items()}
-
+LAYERS = ("a", "b", "c")
 
 LOST = [["a1"], ["b1"], ["c1"], ["a1", "b1"], ["b1", "c1"], ["a1", "c1"], ["a1", "b1", "c1"]]
 

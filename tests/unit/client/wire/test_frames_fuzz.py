@@ -11,12 +11,18 @@ from meadow_client.errors import BrokenFrameError
 from meadow_client.wire import checks, frames
 from meadow_client.wire.messages import (
     Address,
+    Filled,
+    HandOver,
     Join,
+    Leaving,
     Notice,
     Open,
+    Pages,
     Ping,
     Pong,
     Queued,
+    Reach,
+    Release,
     Reply,
     Request,
     Resend,
@@ -32,13 +38,38 @@ NEXT = Address("next", "0f" * 16)
 FRAMES = [
     *(
         b"".join(bytes(part) for part in frames.encode(message))
-        for message in (Ping(), Pong(), Notice("next-lost", 3), Resend(60, 2, (NEXT, NEXT), 256))
+        for message in (
+            Ping(),
+            Pong(),
+            Notice("next-lost", 3),
+            Resend(60, 2, (NEXT, NEXT), 256),
+            Reach(NEXT),
+            HandOver(NEXT, 5, 2),
+            Release(),
+            Leaving(20.0),
+            Filled(30),
+        )
     ),
     b"".join(
         bytes(part) for part in frames.encode(Open(1, "session", "fingerprint", 0, 4, 2, 64, "0f" * 16, NEXT, True))
     ),
     b"".join(bytes(part) for part in frames.encode(Join(1, "0f" * 16))),
     b"".join(bytes(part) for part in frames.encode(Queued(1, 60.0))),
+    b"".join(
+        bytes(part)
+        for part in frames.encode(
+            Pages(
+                1,
+                4,
+                3,
+                8,
+                (TensorHeader("keys", "float32", (2, 2, 3, 4)), TensorHeader("values", "float32", (2, 2, 3, 2))),
+                3,
+                1,
+            ),
+            [bytes(192), bytes(96)],
+        )
+    ),
     b"".join(
         bytes(part)
         for part in frames.encode(

@@ -18,6 +18,7 @@ import torch
 from fakes.models import HIDDEN
 from meadow_client.models.description import describe
 from meadow_engine.batching.passes import SHORT_STEP_TOKENS
+from meadow_engine.batching.rhythm import LONGEST_RIDE_S
 from meadow_engine.runtime.batcher import Batcher, Customer, Output
 from meadow_engine.runtime.device import ComputeThread
 from meadow_engine.runtime.requests import SessionState
@@ -332,3 +333,15 @@ async def test_a_session_that_is_over_is_forgotten(span: Span, compute: ComputeT
     await batcher.run_alone(gc.collect)
     gc.collect()
     assert state() is None
+
+
+async def test_a_prompt_does_not_wait_for_a_chat_that_is_over(span: Span, compute: ComputeThread) -> None:
+    batcher = Batcher(compute)
+    chat, other = Session(batcher, span), Session(batcher, span)
+    await chat.step(0, hidden(tokens=5))
+    for position in range(5, 9):
+        await chat.step(position, hidden())
+    batcher.forget(chat.customer)
+    began_s = asyncio.get_running_loop().time()
+    await other.step(0, hidden(tokens=30))
+    assert asyncio.get_running_loop().time() - began_s < LONGEST_RIDE_S

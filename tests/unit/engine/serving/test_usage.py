@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from meadow_engine.serving.usage import Usage, keep_written
 
 
@@ -37,7 +39,11 @@ async def test_a_file_that_cannot_be_written_ends_nothing(tmp_path: Path) -> Non
         await asyncio.sleep(0)
 
 
-async def test_without_a_file_nothing_is_written(tmp_path: Path) -> None:
-    async with keep_written(None, Usage):
-        await asyncio.sleep(0)
-    assert list(tmp_path.glob("*")) == []
+def test_without_a_file_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def host() -> None:
+        async with keep_written(None, Usage):
+            await asyncio.sleep(0)
+
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(host())
+    assert list(tmp_path.iterdir()) == []
