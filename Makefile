@@ -3,7 +3,9 @@
 # make lint   the checks that need no tests
 # make bench  measure against local Transformers, also over emulated networks when root; writes docs/benchmarks.md
 #             (a try-out: make bench ARGS=--quick DOCUMENT=/tmp/benchmarks.md)
-.PHONY: demo test lint bench setup setup-test
+# make chaos  random faults against real engines for a quarter of an hour (ARGS='--runs 1000 --seed 7', or
+#             ARGS='--only SEED' to play one again)
+.PHONY: demo test lint bench chaos setup setup-test
 ARGS ?=
 DOCUMENT ?= docs/benchmarks.md
 BIN := .venv/bin
@@ -26,6 +28,9 @@ bench: setup
 	PYTHONPATH=tests $(BIN)/python -m chaos.bench_networks build/bench $(ARGS) || failed=1; \
 	$(BIN)/python -m meadow_engine.bench.document build/bench $(DOCUMENT) || failed=1; \
 	rm -rf build/bench/models; exit $$failed
+
+chaos: setup-test
+	@PYTHONPATH=tests $(BIN)/python -m chaos.storm --runs 200 $(ARGS)
 
 setup:
 	@installer/checkout/setup.sh run

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from meadow_client.errors import MeadowError
@@ -33,6 +35,8 @@ class LocalEngine:
     layers: tuple[int, int]
     peer: str
     address: list[str]
+    status_file: Path | None = None
+    """Where it keeps what clients hold (`serving/usage.py`), if it was told to."""
 
 
 def split_layers(num_layers: int, parts: int) -> list[tuple[int, int]]:
@@ -47,10 +51,11 @@ def split_layers(num_layers: int, parts: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class LocalSwarm:
-    """Where to join the swarm, and its engines in the order of their layers."""
+    """Where to join the swarm, its engines in the order of `spans`, and how another one is started for a span."""
 
     address: list[str]
     engines: list[LocalEngine]
+    start: Callable[[tuple[int, int]], Coroutine[Any, Any, LocalEngine]]
 
 
 @asynccontextmanager
@@ -60,6 +65,7 @@ async def local_swarm(
     dtype: str = "auto",
     threads: int = 1,
     on_ready: Callable[[LocalEngine], None] = lambda _engine: None,
+    status_folder: Path | None = None,
 ) -> AsyncIterator[LocalSwarm]:
     """Start `meadow serve` once for each span, all at the same time, around a meeting point in this process.
 
@@ -69,22 +75,22 @@ async def local_swarm(
         EngineFailedError: one of them ended before it was ready, or took too long.
     """
     processes: list[asyncio.subprocess.Process] = []
+    numbers = itertools.count(1)
     async with SwarmNode.running(new_identity(), listen=LOOPBACK) as meeting_point:
+
+        async def start(span: tuple[int, int]) -> LocalEngine:
+            name = f"computer-{next(numbers)}"
+            status_file = None if status_folder is None else status_folder / f"{name}.json"
+            command = _command(model, span, name, meeting_point.address, dtype, status_file)
+            process, ready = await _start(command, threads, processes)
+            engine = LocalEngine(process, span, ready["peer"], ready["address"], status_file)
+            on_ready(engine)
+            return engine
+
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(
-                        _start(
-                            _command(model, span, index, meeting_point.address, dtype),
-                            span,
-                            threads,
-                            processes,
-                            on_ready,
-                        )
-                    )
-                    for index, span in enumerate(spans)
-                ]
-            yield LocalSwarm(meeting_point.address, [task.result() for task in tasks])
+                tasks = [group.create_task(start(span)) for span in spans]
+            yield LocalSwarm(meeting_point.address, [task.result() for task in tasks], start)
         finally:
             await _end(processes)
 
@@ -103,22 +109,22 @@ async def _end(processes: Sequence[asyncio.subprocess.Process]) -> None:
             await process.wait()
 
 
-def _command(model: str, span: tuple[int, int], index: int, join: Sequence[str], dtype: str) -> list[str]:
+def _command(
+    model: str, span: tuple[int, int], name: str, join: Sequence[str], dtype: str, status_file: Path | None
+) -> list[str]:
     command = [sys.executable, "-m", "meadow_engine", "serve", model, "--layers", f"{span[0]}:{span[1]}"]
     command += ["--listen", LOOPBACK[0], "--dtype", dtype, "--device", "cpu"]
-    command += ["--public-name", f"computer-{index + 1}", "--tethered", "--quiet"]
+    command += ["--public-name", name, "--tethered", "--quiet"]
+    if status_file is not None:
+        command += ["--status-file", str(status_file)]
     for address in join:
         command += ["--join", address]
     return command
 
 
 async def _start(
-    command: list[str],
-    span: tuple[int, int],
-    threads: int,
-    processes: list[asyncio.subprocess.Process],
-    on_ready: Callable[[LocalEngine], None],
-) -> LocalEngine:
+    command: list[str], threads: int, processes: list[asyncio.subprocess.Process]
+) -> tuple[asyncio.subprocess.Process, dict[str, Any]]:
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,
@@ -126,10 +132,7 @@ async def _start(
         env={**os.environ, "OMP_NUM_THREADS": str(threads)},
     )
     processes.append(process)
-    ready = await _first_line(process)
-    engine = LocalEngine(process, span, ready["peer"], ready["address"])
-    on_ready(engine)
-    return engine
+    return process, await _first_line(process)
 
 
 async def _first_line(process: asyncio.subprocess.Process) -> dict[str, Any]:

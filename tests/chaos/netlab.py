@@ -8,6 +8,7 @@ and mended while programs run. Needs root, `ip` (iproute2) and /dev/net/tun, but
         server = lab.popen(1, ["meadow", "serve", ...])     # on host 1, 10.77.0.2
         lab.run(0, ["meadow", "bench", ...])                # on host 0, 10.77.0.1
         lab.cut(0, 1); lab.mend(0, 1)                       # drop every packet between two hosts
+        lab.delay(0, 1, rtt_ms=300)                         # from now on
 
 Units: `rtt_ms` counts both directions together; `mbit` is 10^6 bit/s, per direction. `rtt_ms` is one number for all
 pairs or a square matrix. Checked: ping shows the RTT plus 0.2 to 2 ms; one TCP stream reaches about 0.9 of `mbit` up to
@@ -145,6 +146,11 @@ class Lab:
     def mend(self, a: int, b: int) -> None:
         self._tell("mend", a, b)
 
+    def delay(self, a: int, b: int, rtt_ms: float) -> None:
+        """From now on, packets between two hosts take so long, there and back together."""
+        self.rtt_ms[a][b] = self.rtt_ms[b][a] = rtt_ms
+        self._tell("delay", a, b, rtt_ms)
+
     def _add_host(self, host: int) -> int:
         """Make a namespace with its device; the device's descriptor."""
         namespace, device = self.namespace(host), self.device(host)
@@ -211,9 +217,16 @@ class _Router:
         """Follow what the lab says on stdin; False at its end."""
         commands = os.read(0, 65536)
         for line in commands.decode().splitlines():
-            verb, a, b = line.split()
-            pairs = {(int(a), int(b)), (int(b), int(a))}
-            self._cut = self._cut | pairs if verb == "cut" else self._cut - pairs
+            verb, *words = line.split()
+            a, b = int(words[0]), int(words[1])
+            pairs = {(a, b), (b, a)}
+            match verb:
+                case "cut":
+                    self._cut |= pairs
+                case "mend":
+                    self._cut -= pairs
+                case "delay":
+                    self._rtt_ms[a][b] = self._rtt_ms[b][a] = float(words[2])
         return bool(commands)
 
     def _read(self, source: int) -> None:

@@ -69,6 +69,12 @@ def test_a_cut_link_carries_nothing_until_it_is_mended(lab: Lab) -> None:
     assert send(lab)["connect_s"] < 2
 
 
+def test_packets_take_longer_from_one_moment_to_the_next(lab: Lab) -> None:
+    assert send(lab)["connect_s"] < 0.2
+    lab.delay(0, 1, rtt_ms=400)
+    assert 0.4 <= send(lab)["connect_s"] < 0.7
+
+
 @pytest.mark.skipif(why_no_lab() is not None, reason=why_no_lab() or "")
 def test_a_closed_lab_leaves_no_namespaces_behind() -> None:
     with Lab(hosts=1) as lab:

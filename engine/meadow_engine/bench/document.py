@@ -33,6 +33,10 @@ _MEANING = {
         "`model.remote` on a batch without a cache, beside local layers with as many torch threads as the servers"
         " together, as far as there are cores."
     ),
+    "recover": (
+        "What a chat notices when servers are lost. A stall is the longest pause between two tokens, or what a prompt"
+        " takes longer than usual. With failures, the reference computes the whole text anew in a new session."
+    ),
 }
 _MACHINE = {
     "system": "System",

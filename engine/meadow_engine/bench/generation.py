@@ -12,6 +12,8 @@ import torch
 from transformers import StoppingCriteria
 from transformers.generation.streamers import BaseStreamer
 
+from meadow_client.session.inference import InferenceSession
+
 
 @dataclass(frozen=True)
 class Arrival:
@@ -20,6 +22,7 @@ class Arrival:
     at_s: float
     tokens: int
     compute_s: float = 0.0
+    ids: tuple[int, ...] = ()
 
 
 @dataclass
@@ -91,7 +94,8 @@ class _Clock(BaseStreamer):
 
     def put(self, value: torch.Tensor) -> None:
         if self._has_prompt:
-            self._timing.arrivals.append(Arrival(time.perf_counter(), value.numel(), self._compute_s()))
+            at_s, ids = time.perf_counter(), tuple(value.flatten().tolist())
+            self._timing.arrivals.append(Arrival(at_s, value.numel(), self._compute_s(), ids))
             self._on_arrival()
         self._has_prompt = True
 
@@ -118,10 +122,12 @@ def generate(
     timing: Timing | None = None,
     on_arrival: Callable[[], object] = lambda: None,
     until: Callable[[], bool] | None = None,
+    session: InferenceSession | None = None,
 ) -> tuple[torch.Tensor, Timing]:
     """Greedy text of exactly `tokens` tokens after a prompt [1, T] (fewer when `until` says so), and its timing.
 
-    `model` is Transformers' own or a distributed one, which gets a session of its own and of just this length.
+    `model` is Transformers' own or a distributed one, which gets a session of its own and of just this length
+    unless it is given one.
     """
     timing = timing or Timing()
     options: dict[str, Any] = {}
@@ -148,5 +154,7 @@ def generate(
     remote = getattr(model, "remote", None)
     if remote is None:
         return run(lambda: 0.0), timing
-    with remote.inference_session(max_length=prompt.shape[1] + tokens + lookup) as session:
+    if session is not None:
         return run(lambda: session.compute_s, session=session), timing
+    with remote.inference_session(max_length=prompt.shape[1] + tokens + lookup) as own:
+        return run(lambda: own.compute_s, session=own), timing

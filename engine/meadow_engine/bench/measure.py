@@ -10,6 +10,7 @@ from meadow_engine.bench.concurrent import measure_concurrent
 from meadow_engine.bench.decode import measure_decode
 from meadow_engine.bench.forward import measure_forward
 from meadow_engine.bench.prefill import measure_prefill
+from meadow_engine.bench.recover import bench_recover
 from meadow_engine.bench.report import Measured, report
 from meadow_engine.bench.settings import (
     BenchSettings,
@@ -17,6 +18,7 @@ from meadow_engine.bench.settings import (
     DecodeSettings,
     ForwardSettings,
     PrefillSettings,
+    RecoverSettings,
 )
 from meadow_engine.bench.sides import Sides, open_sides
 
@@ -28,6 +30,8 @@ async def bench(model: str, join: Sequence[str], settings: BenchSettings) -> dic
         UsageError: settings that cannot be measured, or not with this model.
         MeadowError: the model or the swarm failed.
     """
+    if isinstance(settings, RecoverSettings):
+        return await bench_recover(model, join, settings)
     async with open_sides(model, join, settings) as sides:
         kind, measured = await asyncio.to_thread(_measure, sides, settings)
         return report(kind, sides.description.name, settings, measured)

@@ -5,15 +5,19 @@ A setting is a field here, with its words and its bounds; the command line's fla
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, get_args, get_type_hints
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 from meadow_client.errors import UsageError
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 CODECS = ("", "raw", "int8", "auto")
+RECOVERIES = ("all", "kills", "hang", "hand-over", "failures", "retention")
 TEXTS = ("random", "repetitive", "prompt")
+FAILURES_PROMPT = 8
+"""Tokens of the prompt of texts with failures."""
+_T = TypeVar("_T", int, float)
 
 
 @dataclass(frozen=True)
@@ -97,11 +101,54 @@ class ForwardSettings(BenchSettings):
         return self.tokens
 
 
+@dataclass(frozen=True)
+class RecoverSettings(BenchSettings):
+    """What a chat notices when servers are lost."""
+
+    engines: Annotated[int, Words("servers of a chain; each has a second one with the same layers", 2)] = 4
+    runs: Annotated[int, Words("losses of each kind, and runs at each failure rate", 1)] = 3
+    what: Annotated[
+        str,
+        Words(
+            "servers that are killed, hang or leave, streams that break at random, or what it costs to be prepared",
+            choices=RECOVERIES,
+        ),
+    ] = "all"
+    context: Annotated[int, Words("tokens of the prompt before servers are lost", 2)] = 512
+    tokens: Annotated[int, Words("new tokens of a text during which servers are lost", 8)] = 40
+    failure_rate: Annotated[str, Words("chances that a server's stream breaks at a step; several with commas")] = (
+        "0,0.0001,0.001,0.01"
+    )
+    lengths: Annotated[str, Words("new tokens of texts with failures; several with commas")] = "128,1024"
+    quick: Annotated[bool, Words("few and short: only shows that it works")] = False
+
+    @property
+    def failure_rates(self) -> list[float]:
+        return _numbers(self.failure_rate, "--failure-rate", float)
+
+    @property
+    def text_lengths(self) -> list[int]:
+        return _numbers(self.lengths, "--lengths", int)
+
+    @property
+    def longest_text(self) -> int:
+        with_failures = FAILURES_PROMPT + max(self.text_lengths) if self.what in ("all", "failures") else 0
+        return max(self.context + self.tokens, with_failures)
+
+    def shortened(self) -> RecoverSettings:
+        """What is measured: all that was asked for, or with `quick` little of it."""
+        if not self.quick:
+            return self
+        few = {"runs": 1, "context": 64, "tokens": 16, "failure_rate": "0,0.02", "lengths": "32"}
+        return replace(self, **few)  # type: ignore[arg-type]
+
+
 KINDS: Mapping[str, tuple[type[BenchSettings], str]] = {
     "decode": (DecodeSettings, "tokens per second of one chat"),
     "prefill": (PrefillSettings, "the time to the first token of a long prompt"),
     "concurrent": (ConcurrentSettings, "several chats at once, or chats beside a long prompt"),
     "forward": (ForwardSettings, "whole texts through the layers and gradients back"),
+    "recover": (RecoverSettings, "what a chat notices when servers are lost"),
 }
 
 
@@ -126,10 +173,26 @@ def check_settings(settings: BenchSettings) -> None:
             raise UsageError(f"{flag} is {value} and has to be at least {words.minimum}")
         if words.choices and value not in words.choices:
             raise UsageError(f"{flag} is {value} and has to be one of {', '.join(filter(None, words.choices))}")
+    if isinstance(settings, RecoverSettings):
+        _check_recover(settings)
     if isinstance(settings, DecodeSettings) and settings.prompt and settings.text != "prompt":
         raise UsageError("--prompt is said with --text prompt only")
     if isinstance(settings, DecodeSettings) and settings.text == "repetitive" and settings.prompt_tokens < 16:
         raise UsageError("--text repetitive needs --prompt-tokens of at least 16")
+
+
+def _check_recover(settings: RecoverSettings) -> None:
+    if any(not 0 <= rate < 0.5 for rate in settings.failure_rates):
+        raise UsageError(f"--failure-rate is {settings.failure_rate} and has to be at least 0 and less than 0.5")
+    if any(length < 8 for length in settings.text_lengths):
+        raise UsageError(f"--lengths is {settings.lengths} and has to be at least 8")
+
+
+def _numbers(text: str, flag: str, kind: Callable[[str], _T]) -> list[_T]:
+    try:
+        return [kind(word) for word in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"{flag} is {text} and has to be numbers with commas between them") from error
 
 
 def check_length(settings: BenchSettings, context_length: int) -> None:

@@ -46,6 +46,9 @@ def read_settings(arguments: argparse.Namespace) -> BenchSettings:
 
 def _add_settings(parser: argparse.ArgumentParser, kind: type[BenchSettings]) -> None:
     for name, value_type, default, words in describe_settings(kind):
+        if value_type is bool:
+            parser.add_argument(flag_of(name), action="store_true", help=words.help)
+            continue
         suffix = f"; default: {default}" if default else ""
         parser.add_argument(
             flag_of(name),

@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quantization", default="none", choices=["none", "int8", "nf4"])
     parser.add_argument("--public-name", default=platform.node()[:64] or "meadow", metavar="NAME")
     parser.add_argument("--identity", type=Path, metavar="FILE", help="keep the same peer id between runs")
+    parser.add_argument(
+        "--status-file", type=Path, metavar="FILE", help="keep a JSON object there that says what clients hold now"
+    )
     add_tethered(parser)
 
 
@@ -38,6 +41,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
     from meadow_engine.hosting import HostOptions, check_layers, hosting
     from meadow_engine.runtime.device import choose_device
     from meadow_engine.runtime.span import LoadOptions
+    from meadow_engine.serving.usage import keep_written
 
     stop = stop_event(is_tethered=arguments.tethered)
     layers = parse_layers(arguments.layers)
@@ -51,6 +55,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
     async with (
         SwarmNode.running(identity, peers, arguments.listen or EVERYWHERE) as node,
         hosting(node, description, device, options) as hosted,
+        keep_written(arguments.status_file, hosted.usage),
     ):
         span = hosted.span
         say_ready("serve", peer=node.peer, address=node.address, model=description.name, layers=[span.start, span.end])
