@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from meadow_client.errors import BrokenFrameError, MeadowError
-from meadow_client.session.codec import pack
+from meadow_client.errors import BrokenFrameError
 from meadow_client.session.tensors import from_wire, to_wire
 from meadow_client.swarm.node import Stream
 from meadow_client.wire import checks, frames
@@ -44,21 +43,20 @@ from meadow_client.wire.messages import (
     Reply,
     Request,
     Resend,
-    Result,
     Step,
-    TensorName,
-    Timing,
 )
 from meadow_engine.runtime.batcher import Batcher, Customer, Output
 from meadow_engine.runtime.caches import CannotGoBackError
 from meadow_engine.runtime.pool import Account, PagePool
 from meadow_engine.runtime.requests import SessionState, Tensors
-from meadow_engine.serving.hand_over import cut_pages, goes_on, is_first, is_last
+from meadow_engine.serving.acceptance import Acceptance, RefusedError
+from meadow_engine.serving.hand_over import cut_pages, is_first, is_last
 from meadow_engine.serving.links import Connect, Links
+from meadow_engine.serving.onward import handed_on, onward_step, result_of
 from meadow_engine.serving.retention import Retained, Retention
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 # Steps that wait for their turn; more are not read, so that senders slow down.
 _MOST_WAITING = 16
@@ -66,14 +64,6 @@ _MOST_WAITING = 16
 _PONG_S = 0.3
 
 log = logging.getLogger(__name__)
-
-
-class RefusedError(MeadowError):
-    """Something a client asked for and does not get; only the code goes to it."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(f"refused: {code}")
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -85,14 +75,6 @@ class _Received:
     def tensors(self) -> Tensors:
         headers = () if isinstance(self.request, Resend) else self.request.tensors
         return {header.name: from_wire(header, self.data[header.name]) for header in headers}
-
-
-@dataclass
-class _Extent:
-    """What the steps that were accepted add up to: so many sequences, so many tokens."""
-
-    rows: int = 0
-    tokens: int = 0
 
 
 @dataclass(eq=False)
@@ -112,17 +94,13 @@ class ServerSession:
     on_tokens: Callable[[int], None]
     retention: Retention
     retained: Retained | None
-    _epoch: int = 0
     _given_up: int = -1
     _order: int = 0
     _next: Address | None = None
     _successor: Address | None = None
-    _filled_with: Pages | None = None
-    """The latest pages, as long as more are to follow."""
     _said_alive_s: float = 0.0
     _feeds: dict[Stream, asyncio.Timeout] = field(default_factory=dict)
     _is_over: bool = False
-    _extent: _Extent = field(default_factory=_Extent)
     _links: Links = field(init=False)
     _group: asyncio.TaskGroup = field(init=False)
     is_released: bool = False
@@ -131,6 +109,7 @@ class ServerSession:
     def __post_init__(self) -> None:
         self._steps: asyncio.Queue[_Received] = asyncio.Queue(_MOST_WAITING)
         self._customer = Customer(self.state, self.account.priority)
+        self._acceptance = Acceptance(self.state.layers)
         self._asides: dict[type[Request], asyncio.Task[None]] = {}
 
     async def run(self, first: Opened) -> None:
@@ -160,7 +139,7 @@ class ServerSession:
                 stream.reader, frames.request_decoder, self._check, self.terms.max_body_bytes, arrival
             )
             if isinstance(request, Step | Pages) or (isinstance(request, Resend) and is_client):
-                if request.epoch == self._epoch:
+                if request.epoch == self._acceptance.epoch:
                     self._busy()
                     await self._put(_Received(request, data, arrival.body_s), stream)
             elif isinstance(request, Ping):
@@ -223,7 +202,7 @@ class ServerSession:
         while True:
             received = await self._steps.get()
             epoch = received.request.epoch
-            if epoch == self._epoch and epoch > self._given_up:
+            if epoch == self._acceptance.epoch and epoch > self._given_up:
                 try:
                     await self._obey(received)
                 except (RefusedError, CannotGoBackError) as error:
@@ -340,7 +319,7 @@ class ServerSession:
             self._write(self.stream, Filled(0))  # what was still on its way is lost
         if not self._is_over and address == self._next:
             log.debug("The next server %s hung up", address.peer[-8:])
-            self._give_up(self._epoch)
+            self._give_up(self._acceptance.epoch)
 
     async def aclose(self) -> None:
         """Close the streams from and to other servers."""
@@ -368,39 +347,21 @@ class ServerSession:
                 self._write(one, Pong())
 
     def _check(self, request: Request) -> None:
+        """Before a message's body is read: whether it fits what was agreed, and what came before."""
         checks.check_request(request, self.terms)
-        if isinstance(request, Step | Resend) and request.epoch >= self._epoch:
-            self._next = request.route[0] if request.route else None
-            if request.epoch > self._epoch:
-                is_new, self._epoch = self._epoch == 0, request.epoch
-                if self._next is not None or not is_new:  # a new one is filled before it hands anything on
-                    self._links.keep_only(self._next, self._successor)
-        if isinstance(request, Pages) and request.epoch >= self._epoch:
-            self._epoch = request.epoch
-            self._check_pages(request)
+        accepted = self._acceptance
+        if not isinstance(request, Step | Resend | Pages) or not accepted.is_current(request):
             return
-        if not isinstance(request, Step) or request.epoch < self._epoch:
+        is_empty = accepted.epoch == 0
+        is_new = accepted.begin_epoch(request)
+        if isinstance(request, Pages):
+            accepted.accept_pages(request)
             return
-        self._filled_with = None
-        hidden = next(header for header in request.tensors if header.name == "hidden")
-        rows, tokens, _width = hidden.shape
-        # No gap, and no other batch than before.
-        if request.position and (request.position > self._extent.tokens or rows != self._extent.rows):
-            raise RefusedError("position-gap")
-        self._extent.rows, self._extent.tokens = rows, request.position + tokens
-
-    def _check_pages(self, pages: Pages) -> None:
-        """Pages come one after the other; only with the last of them there is more than before."""
-        rows, before = pages.tensors[0].shape[0], self._filled_with
-        if is_first(pages):
-            if pages.first > self._extent.tokens or (pages.first and rows != self._extent.rows):
-                raise RefusedError("position-gap")
-            self._extent.rows, self._extent.tokens = rows, pages.first
-        elif before is None or not goes_on(pages, before):
-            raise RefusedError("position-gap")
-        self._filled_with = pages
-        if is_last(pages, self.state.layers):
-            self._extent.tokens, self._filled_with = pages.end, None
+        self._next = request.route[0] if request.route else None
+        if is_new and (self._next is not None or not is_empty):  # a new server is filled before it hands anything on
+            self._links.keep_only(self._next, self._successor)
+        if isinstance(request, Step):
+            accepted.accept_step(request)
 
     async def _reserve(self, rows: int, position: int, tokens: int) -> None:
         if position == 0 and (self.account.pages or self.account.host_pages):
@@ -430,36 +391,15 @@ class ServerSession:
         return stream
 
     def _send_on(self, to: Stream, received: _Received, step: Step, tensors: Tensors, output: Output) -> None:
-        hidden = output.hidden
-        done = hidden.shape[1]
-        timings = _timings(step, received.receive_s, output)
-        others = _rest(tensors, step.position, output.position, done)
-        kept = done
-        if to is self.stream:
-            kept = min(done, max(0, output.position + done - step.keep_from))
-        whole: dict[TensorName, torch.Tensor] = {}
+        onward: Tensors = {}
         if self.retained is not None or to is not self.stream:
-            whole = {**pack(hidden, step.codec), **others}
+            onward = handed_on(step, tensors, output)
         if self.retained is not None:
-            self.retention.put(self.retained, output.position, whole, step.order)
+            self.retention.put(self.retained, output.position, onward, step.order)
         if to is self.stream:
-            headers, bodies = to_wire(pack(hidden[:, done - kept :], step.codec))
-            self._write(to, Result(headers, timings, output.position, done, step.epoch), bodies)
-            return
-        headers, bodies = to_wire(whole)
-        is_part = step.is_part or done < tensors["hidden"].shape[1]
-        onward = Step(
-            output.position,
-            headers,
-            step.route[1:],
-            step.keep_from,
-            is_part,
-            step.codec,
-            timings,
-            step.epoch,
-            step.order,
-        )
-        self._write(to, onward, bodies)
+            self._write(to, *result_of(step, output, received.receive_s))
+        else:
+            self._write(to, *onward_step(step, onward, output, received.receive_s))
 
     def _write(self, to: Stream, message: Reply | Step | Pages, bodies: list[frames.Buffer] | None = None) -> None:
         with suppress(OSError, RuntimeError):  # a stream that is closing; whoever reads there learns it by itself
@@ -472,24 +412,3 @@ class ServerSession:
             if to is self.stream:
                 raise
             raise RefusedError(NEXT_LOST) from error
-
-
-def _timings(step: Step, receive_s: float, output: Output) -> tuple[Timing, ...]:
-    """What servers spent on a step until now. What is true of all its parts is said with the first one only."""
-    if output.position == step.position:
-        return (*step.timings, Timing(output.queue_s, output.compute_s, receive_s))
-    return (*(Timing(0.0, 0.0) for _before in step.timings), Timing(output.queue_s, output.compute_s))
-
-
-def _rest(tensors: Tensors, step_position: int, position: int, tokens: int) -> Tensors:
-    """Everything but hidden states that goes along with tokens [position, position + tokens) of a step."""
-    first = position - step_position
-    rest: dict[TensorName, torch.Tensor] = {}
-    for name, tensor in tensors.items():
-        if name == "position_ids":
-            rest[name] = tensor[:, first : first + tokens]
-        elif name == "attention_mask":
-            rest[name] = tensor[:, : position + tokens]
-        elif name == "beam_idx" and first == 0:
-            rest[name] = tensor
-    return rest

@@ -27,10 +27,11 @@ from meadow_engine.runtime.batcher import Batcher
 from meadow_engine.runtime.pool import PagePool
 from meadow_engine.runtime.requests import SessionState, StatelessState
 from meadow_engine.runtime.span import Span
+from meadow_engine.serving.acceptance import RefusedError
 from meadow_engine.serving.links import Connect
 from meadow_engine.serving.passes import ServerPasses
 from meadow_engine.serving.retention import Retention
-from meadow_engine.serving.sessions import RefusedError, ServerSession
+from meadow_engine.serving.sessions import ServerSession
 from meadow_engine.serving.usage import Usage
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
