@@ -198,7 +198,7 @@ class Hop:
 
     async def _take_replies(self) -> None:
         reader, limit = self._stream.reader, self.terms.max_body_bytes
-        arrival = frames.Arrival(self._heard)
+        arrival = frames.Arrival(lambda _seconds: self._heard())
         while True:
             reply, data = await frames.read(reader, frames.reply_decoder, self._check, limit, arrival)
             self._heard()

@@ -28,6 +28,7 @@ from meadow_client.identity import Identity
 from meadow_client.swarm.listening import check_free, is_public
 from meadow_client.swarm.membership import Contact
 from meadow_client.swarm.records import OwnerSignature
+from meadow_client.swarm.requests_to_p2pd import closing_on_failure, watch_connections
 from meadow_client.swarm.storage import RecordStorage, believe_only_signed
 
 _JOIN_TIMEOUT_S = 10.0
@@ -56,6 +57,7 @@ class Link:
     def __init__(self, p2p: P2P, dht: DHTNode) -> None:
         self.p2p = p2p
         self.dht = dht
+        watch_connections(p2p)
 
     @classmethod
     async def start(
@@ -135,12 +137,15 @@ class Link:
             await asyncio.wait_for(self.p2p.remove_binary_stream_handler(protocol), _GOODBYE_S)
 
     async def open(self, peer: str, protocol: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        _info, reader, writer = await self.p2p.call_binary_stream_handler(PeerID.from_base58(peer), protocol)
+        with closing_on_failure():
+            _info, reader, writer = await self.p2p.call_binary_stream_handler(PeerID.from_base58(peer), protocol)
         return reader, writer
 
     async def connected(self) -> dict[str, str]:
         """The peers this one is connected to, and at which address."""
-        return {info.peer_id.to_base58(): str(info.addrs[0]) for info in await self.p2p.list_peers() if info.addrs}
+        with closing_on_failure():
+            found = await self.p2p.list_peers()
+        return {info.peer_id.to_base58(): str(info.addrs[0]) for info in found if info.addrs}
 
     def neighbours(self) -> list[str]:
         """The DHT nodes in this node's routing table."""
@@ -174,7 +179,8 @@ class Link:
     async def _call(self, contact: Contact) -> bool:
         peer = PeerID.from_base58(contact.peer)
         with suppress(*P2PD_FAILURES, ValueError):
-            await self.p2p._client.connect(peer, [Multiaddr(address) for address in contact.addresses])
+            with closing_on_failure():
+                await self.p2p._client.connect(peer, [Multiaddr(address) for address in contact.addresses])
             return await self.dht.protocol.call_ping(peer) is not None
         return False
 

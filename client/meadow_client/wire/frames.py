@@ -47,10 +47,10 @@ class Arrival:
     """How a frame came in: `body_s` passed from its header's arrival to its body's end, by the event loop's clock.
 
     A body that lay here before somebody read its header took no time, so a link is never measured too slow.
-    `on_bytes` is called again and again while a frame comes in.
+    `on_bytes` is called again and again while a body comes in, with the seconds since its header was here.
     """
 
-    on_bytes: Callable[[], None] = lambda: None
+    on_bytes: Callable[[float], None] = lambda _seconds: None
     body_s: float = 0.0
 
 
@@ -95,9 +95,11 @@ async def read(
     arrival = arrival or Arrival()
     clock = asyncio.get_running_loop().time
     began = clock()
-    data: dict[str, Buffer] = {
-        header.name: await _read_body(reader, header.nbytes, arrival.on_bytes) for header in headers
-    }
+
+    def on_bytes() -> None:
+        arrival.on_bytes(clock() - began)
+
+    data: dict[str, Buffer] = {header.name: await _read_body(reader, header.nbytes, on_bytes) for header in headers}
     arrival.body_s = clock() - began
     return message, data
 

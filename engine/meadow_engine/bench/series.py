@@ -53,6 +53,7 @@ def stages(model: str, *, is_quick: bool = False) -> list[Stage]:
     few = ("--runs", "1") if is_quick else ()
     long_prompt, prompt = ("512", "256") if is_quick else ("4096", "2048")
     beside = ("--clients", "4", "--long-prompt", long_prompt, "--runs", "3")  # a minute each
+    losses = ("--quick",) if is_quick else ("--runs", "1")
     repetitive = ("--text", "repetitive", "--prompt-tokens", "96", "--lookup", "8")
     return [
         Stage("decode", "One chat", ("decode", model, *few)),
@@ -62,6 +63,8 @@ def stages(model: str, *, is_quick: bool = False) -> list[Stage]:
         Stage("concurrent", "Eight chats at once", ("concurrent", model, *few)),
         Stage("concurrent-long-prompt", "Four chats beside a long prompt", ("concurrent", model, *beside, *few)),
         Stage("forward", "Whole texts, and gradients back", ("forward", model, *few)),
+        Stage("recover-kills", "Servers are killed", ("recover", "demo", "--what", "kills", *losses)),
+        Stage("recover-hand-over", "Servers leave on purpose", ("recover", "demo", "--what", "hand-over", *losses)),
     ]
 
 

@@ -119,10 +119,10 @@ class ServerPasses:
         if not self.idle.expired():
             self.idle.reschedule(when_s)
 
-    def _say_alive(self) -> None:
+    def _say_alive(self, seconds: float) -> None:
         """A message is coming in that may take long: the client hears so, as its pings wait behind it."""
         now_s = asyncio.get_running_loop().time()
-        if now_s - self._said_alive_s > _PONG_S:
+        if seconds > _PONG_S and now_s - self._said_alive_s > _PONG_S:
             self._said_alive_s = now_s
             self._write(Pong())
 

@@ -132,7 +132,12 @@ class ServerSession:
             asyncio.IncompleteReadError, OSError: the stream ended.
             BrokenFrameError, RefusedError: a step that does not fit what was agreed or what came before.
         """
-        arrival = frames.Arrival(lambda: self._say_alive(stream))
+
+        def on_bytes(seconds: float) -> None:
+            if seconds > _PONG_S:
+                self._say_alive(stream)
+
+        arrival = frames.Arrival(on_bytes)
         is_client = stream is self.stream
         while True:
             request, data = await frames.read(

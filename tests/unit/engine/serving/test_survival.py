@@ -264,7 +264,7 @@ async def test_a_long_body_that_comes_in_slowly_is_told_of(two: Two, network: Ne
             pongs = 0
             for first in range(position, len(data), 40_000):
                 sender.say(data[first : first + 40_000])
-                await asyncio.sleep(0.12)
+                await asyncio.sleep(0.25)
             while isinstance((reply := await hear(client.stream))[0], Pong):
                 pongs += 1
             assert pongs >= 1
