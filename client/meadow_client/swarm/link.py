@@ -28,7 +28,7 @@ from meadow_client.identity import Identity
 from meadow_client.swarm.listening import check_free, is_public
 from meadow_client.swarm.membership import Contact
 from meadow_client.swarm.records import OwnerSignature
-from meadow_client.swarm.requests_to_p2pd import closing_on_failure, watch_connections
+from meadow_client.swarm.requests_to_p2pd import close_connections, closing_on_failure, watch_connections
 from meadow_client.swarm.storage import RecordStorage, believe_only_signed
 
 _JOIN_TIMEOUT_S = 10.0
@@ -57,7 +57,6 @@ class Link:
     def __init__(self, p2p: P2P, dht: DHTNode) -> None:
         self.p2p = p2p
         self.dht = dht
-        watch_connections(p2p)
 
     @classmethod
     async def start(
@@ -76,6 +75,7 @@ class Link:
         """
         for address in listen or ():
             check_free(address)
+        watch_connections()
         try:
             p2p = await _start_p2pd(identity, listen, initial_peers)
         except P2PD_FAILURES as error:
@@ -107,8 +107,7 @@ class Link:
             with suppress(TimeoutError, NodeFailedError, *P2PD_FAILURES):
                 await asyncio.wait_for(ending, _GOODBYE_S)
         await _hear_out(self.p2p)
-        # WORKAROUND hivemind 1.1.12: its connection to p2pd is never closed; let the loop see that p2pd hung up.
-        await asyncio.sleep(0.02)
+        await close_connections(self.p2p)
 
     async def clear_away(self) -> None:
         """Let go of what is left of a p2pd that died.
@@ -122,6 +121,7 @@ class Link:
         _remove(self.p2p._daemon_listen_maddr["unix"])
         await self.p2p.shutdown()
         await _hear_out(self.p2p)
+        await close_connections(self.p2p)
 
     async def addresses(self) -> list[str]:
         """Where this peer listens, each with /p2p/PEER."""
