@@ -26,7 +26,7 @@ from meadow_engine.runtime.caches import PAGE_TOKENS
 from meadow_engine.runtime.device import ComputeThread, choose_device, free_bytes
 from meadow_engine.runtime.pool import PagePool, PoolLimits
 from meadow_engine.runtime.span import LoadOptions, OutOfMemoryError, Span, layer_bytes
-from meadow_engine.serving.span_server import ServingCounts, SpanServer
+from meadow_engine.serving.span_server import ServingCounts, ServingLimits, SpanServer
 from meadow_engine.serving.usage import Usage
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ _WEIGHTS_SHARE = 0.7
 _CACHES_SHARE = 0.6
 # Of the host's free memory: how much the caches of idle sessions may take that were moved there.
 _HOST_SHARE = 0.2
+# Of the host's free memory: how much may be kept of what was sent on, in case that the next server is lost.
+_RETAINED_SHARE = 0.1
 _WITHDRAW_S = 3.0
 LEAVE_S = 30.0
 _RETRY_S = 3.0
@@ -87,7 +89,8 @@ async def hosting(
         async def connect(peer: str) -> Stream:
             return await node.open(peer, PROTOCOL)
 
-        server = SpanServer(description.fingerprint, span, Batcher(compute), pool, connect)
+        limits = ServingLimits(retained_bytes=int(free_bytes(choose_device("cpu")) * _RETAINED_SHARE))
+        server = SpanServer(description.fingerprint, span, Batcher(compute), pool, connect, limits)
         await node.serve(PROTOCOL, server.serve)
         announcement = _announcement(description, span, options.public_name, token_s)
         hosted = Hosted(span, announcement, server.counts, server.usage)

@@ -28,6 +28,7 @@ class Program:
     process: subprocess.Popen[str]
     ready: dict[str, Any] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    is_asked: bool = False
 
     @property
     def address(self) -> str:
@@ -37,10 +38,15 @@ class Program:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(END_TIMEOUT_S)
 
+    def ask_to_end(self) -> None:
+        """SIGTERM, once: a second one would mean that it has to end at once."""
+        if self.process.poll() is None and not self.is_asked:
+            self.is_asked = True
+            self.process.terminate()
+
     def end(self) -> int:
         """SIGTERM, and the exit code."""
-        if self.process.poll() is None:
-            self.process.terminate()
+        self.ask_to_end()
         try:
             return self.process.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -168,8 +174,7 @@ def running_swarm(model: Path, spans: Sequence[tuple[int, int]], dtype: str = "f
         yield swarm
     finally:
         for engine in swarm.engines:
-            if engine.process.poll() is None:
-                engine.process.terminate()
+            engine.ask_to_end()
         for engine in swarm.engines:
             close(engine)
 

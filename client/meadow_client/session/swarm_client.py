@@ -35,12 +35,15 @@ from meadow_client.swarm.node import NodeDownError, SwarmNode
 from meadow_client.wire.messages import VERSION, Address, Open, Queued
 
 _T = TypeVar("_T")
+_Failure = MeadowError | OSError
 _POLL_S = 0.5
 _NODE_POLL_S = 0.1
 # What the directory said so lately is tried before it is asked again: that may take long while computers vanish.
 _KNOWN_S = 60.0
 _REFRESH_S = 15.0
 _OPEN_S = 5.0
+# When one server of a chain fails, the others have so long to fail as well: all of them are left out of the next one.
+_FAIL_TOGETHER_S = 0.2
 _FAILURE_COST_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -54,7 +57,9 @@ class ClientOptions:
     bounds the wait for one answer; `max_retries` is how many chains are tried before giving up. `codec` is how hidden
     states of sessions travel: `raw`, exactly; `int8`, with a small error; `auto`, as int8 while a link is the
     bottleneck (`session/codec_choice.py`). `piece_tokens` is how many tokens of a prompt travel together (0: all of
-    them); `link_servers` lets servers hand steps on to one another.
+    them); `link_servers` lets servers hand steps on to one another; `retain` asks each server to keep what it sent
+    on, so that a lost successor is fed from there; `silence_s` is how long a server may say nothing while it owes an
+    answer before it is asked whether it lives.
     """
 
     connect_timeout_s: float = 30.0
@@ -236,23 +241,25 @@ class SwarmClient:
         patience_s = self.options.connect_timeout_s if patience_s is None else patience_s
         while True:
             legs, names = await self._find_legs(start, end, began, patience_s, on_waiting or self.on_waiting)
-            try:
-                hops = await self._open_hops(legs, openings(legs))
-            except (ServerLostError, ServerRefusedError) as error:
+            hops, errors = await self._open_hops(legs, openings(legs))
+            if not errors:
+                return hops, [Member(leg, names[leg.peer]) for leg in legs]
+            for error in errors:
+                if isinstance(error, NodeDownError):
+                    # Whatever broke off lately did so because of this computer.
+                    self._bans.forgive(time.monotonic() - _POLL_S)
+                    if time.monotonic() - began > patience_s:
+                        raise error
+                    await asyncio.sleep(_NODE_POLL_S)
+                    break
+                if not isinstance(error, (ServerLostError, ServerRefusedError)):
+                    raise error
                 self.ban(error.peer)
                 log.info("A chain could not be opened: %s", error.code)
+            else:
                 failures += 1
                 if failures >= self.options.max_retries:
-                    raise
-                continue
-            except NodeDownError:
-                # Whatever broke off lately did so because of this computer.
-                self._bans.forgive(time.monotonic() - _POLL_S)
-                if time.monotonic() - began > patience_s:
-                    raise
-                await asyncio.sleep(_NODE_POLL_S)
-                continue
-            return hops, [Member(leg, names[leg.peer]) for leg in legs]
+                    raise errors[0]
 
     async def _find_legs(
         self, start: int, end: int, began: float, patience_s: float, on_waiting: Callable[[Waiting], None] | None
@@ -305,38 +312,42 @@ class SwarmClient:
         not_allowed = set() if allowed is None else peers - set(allowed)
         return banned | not_allowed | set(self.options.blocked_servers)
 
-    async def _open_hops(self, legs: Sequence[Leg], openings: Sequence[Open]) -> list[Hop]:
-        options = self.options
-        tasks: list[asyncio.Task[Hop]] = []
+    async def _open_hops(self, legs: Sequence[Leg], openings: Sequence[Open]) -> tuple[list[Hop], list[_Failure]]:
+        """Open all of them, or none: then everything that failed with the first, or nearly so."""
 
-        async def open_hop(leg: Leg, opening: Open) -> Hop:
+        async def open_hop(leg: Leg, opening: Open) -> Hop | _Failure:
+            options = self.options
+            patience_s = min(options.connect_timeout_s, _OPEN_S)
             try:
-                return await Hop.open(
-                    self.node,
-                    leg,
-                    opening,
-                    min(options.connect_timeout_s, _OPEN_S),
-                    options.request_timeout_s,
-                    options.silence_s,
-                )
-            except TimeoutError as error:
-                raise ServerLostError(leg.peer, leg.start, leg.end, "cannot be reached") from error
+                return await Hop.open(self.node, leg, opening, patience_s, options.request_timeout_s, options.silence_s)
+            except TimeoutError:
+                return ServerLostError(leg.peer, leg.start, leg.end, "cannot be reached")
+            except (MeadowError, OSError) as error:
+                return error
 
+        tasks: list[asyncio.Task[Hop | _Failure]] = []
+        is_open = False
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(open_hop(*pair)) for pair in zip(legs, openings, strict=True)]
-        except BaseException as error:
-            for task in tasks:
-                if task.done() and not task.cancelled() and task.exception() is None:
-                    await task.result().aclose()
-            if isinstance(error, BaseExceptionGroup) and error.split(MeadowError)[1] is None:
-                raise _first(error) from error
-            raise
-        return [task.result() for task in tasks]
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+                waiting = set(tasks)
+                errors: list[_Failure] = []
+                while waiting:
+                    patience_s = _FAIL_TOGETHER_S if errors else None
+                    done, waiting = await asyncio.wait(waiting, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+                    if not done:
+                        break
+                    errors += [result for task in done if isinstance(result := task.result(), _Failure)]
+                for task in waiting:
+                    task.cancel()
+            is_open = not errors
+        finally:
+            hops = [
+                result
+                for task in tasks
+                if task.done() and not task.cancelled() and not isinstance(result := task.result(), _Failure)
+            ]
+            if not is_open:
+                for hop in hops:
+                    await hop.aclose()
+        return hops, errors

@@ -32,7 +32,9 @@ from meadow_client.swarm.requests_to_p2pd import close_connections, closing_on_f
 from meadow_client.swarm.storage import RecordStorage, believe_only_signed
 
 _JOIN_TIMEOUT_S = 10.0
-_ANSWER_TIMEOUT_S = 5.0
+_ANSWER_TIMEOUT_S = 3.0
+# So many DHT nodes are asked at a time: many of them may be gone, and each of those costs a whole timeout.
+_ASKED_AT_ONCE = 16
 _STRAGGLERS_S = 0.5
 _GOODBYE_S = 3.0
 _create_subprocess = asyncio.subprocess.create_subprocess_exec
@@ -224,6 +226,7 @@ async def _start_dht(
         cache_nearest=0,
         cache_on_store=False,
         cache_refresh_before_expiry=0,
+        num_workers=_ASKED_AT_ONCE,
         wait_timeout=_JOIN_TIMEOUT_S,
         bootstrap_timeout=1.0,
         ensure_bootstrap_success=True,

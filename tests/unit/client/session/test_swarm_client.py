@@ -262,6 +262,15 @@ async def test_a_new_attempt_has_a_new_name_as_the_last_one_may_not_have_ended_y
     assert len(tried) == len(set(tried)) == 2
 
 
+async def test_all_servers_that_fail_together_are_left_out_of_the_next_chain(clock: FakeClock, hops: Hops) -> None:
+    hops.failing["bad-1"] = ServerLostError("bad-1", 0, 2)
+    hops.failing["bad-2"] = ServerLostError("bad-2", 2, 6)
+    servers = [server("bad-1", 0, 2), server("bad-2", 2, 6), server("good-1", 0, 2, 1.0), server("good-2", 2, 6, 1.0)]
+    chain = await open_chain(client_of(servers))
+    assert [hop.leg.peer for hop in chain.hops] == ["good-1", "good-2"]
+    assert len(hops.asked) == 4  # two attempts of two servers each
+
+
 async def test_servers_that_may_not_be_linked_are_told_of_no_next_one(clock: FakeClock, hops: Hops) -> None:
     await open_chain(client_of(THREE, link_servers=False))
     assert [opening.next for opening in hops.asked] == [None, None, None]
