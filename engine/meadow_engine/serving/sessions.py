@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from meadow_client.errors import BrokenFrameError
-from meadow_client.session.tensors import from_wire, to_wire
+from meadow_client.session.tensors import to_wire
 from meadow_client.swarm.node import Stream
 from meadow_client.wire import checks, frames
 from meadow_client.wire.messages import (
@@ -50,31 +50,14 @@ from meadow_engine.runtime.caches import CannotGoBackError
 from meadow_engine.runtime.pool import Account, PagePool
 from meadow_engine.runtime.requests import SessionState, Tensors
 from meadow_engine.serving.acceptance import Acceptance, RefusedError
+from meadow_engine.serving.arrivals import Arrivals, Received
 from meadow_engine.serving.hand_over import cut_pages, is_first, is_last
 from meadow_engine.serving.links import Connect, Links
+from meadow_engine.serving.memory import SessionMemory
 from meadow_engine.serving.onward import handed_on, onward_step, result_of
 from meadow_engine.serving.retention import Retained, Retention
 
-if TYPE_CHECKING:
-    pass
-
-# Steps that wait for their turn; more are not read, so that senders slow down.
-_MOST_WAITING = 16
-# How often a client hears that a long message is still coming in.
-_PONG_S = 0.3
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Received:
-    request: Step | Resend | Pages
-    data: Mapping[str, frames.Buffer]
-    receive_s: float
-
-    def tensors(self) -> Tensors:
-        headers = () if isinstance(self.request, Resend) else self.request.tensors
-        return {header.name: from_wire(header, self.data[header.name]) for header in headers}
 
 
 @dataclass(eq=False)
@@ -98,7 +81,6 @@ class ServerSession:
     _order: int = 0
     _next: Address | None = None
     _successor: Address | None = None
-    _said_alive_s: float = 0.0
     _feeds: dict[Stream, asyncio.Timeout] = field(default_factory=dict)
     _is_over: bool = False
     _links: Links = field(init=False)
@@ -107,7 +89,8 @@ class ServerSession:
     """Whether the client waits for no successor."""
 
     def __post_init__(self) -> None:
-        self._steps: asyncio.Queue[_Received] = asyncio.Queue(_MOST_WAITING)
+        self._arrivals = Arrivals(self.stream, self._write)
+        self._memory = SessionMemory(self.state, self.batcher, self.pool, self.account, self._say_queued)
         self._customer = Customer(self.state, self.account.priority)
         self._acceptance = Acceptance(self.state.layers)
         self._asides: dict[type[Request], asyncio.Task[None]] = {}
@@ -132,12 +115,7 @@ class ServerSession:
             asyncio.IncompleteReadError, OSError: the stream ended.
             BrokenFrameError, RefusedError: a step that does not fit what was agreed or what came before.
         """
-
-        def on_bytes(seconds: float) -> None:
-            if seconds > _PONG_S:
-                self._say_alive(stream)
-
-        arrival = frames.Arrival(on_bytes)
+        arrival = self._arrivals.watch(stream)
         is_client = stream is self.stream
         while True:
             request, data = await frames.read(
@@ -146,24 +124,13 @@ class ServerSession:
             if isinstance(request, Step | Pages) or (isinstance(request, Resend) and is_client):
                 if request.epoch == self._acceptance.epoch:
                     self._busy()
-                    await self._put(_Received(request, data, arrival.body_s), stream)
+                    await self._arrivals.put(Received(request, data, arrival.body_s), stream)
             elif isinstance(request, Ping):
                 self._write(stream, Pong())
             elif is_client:
                 self._answer(request)
             else:
                 raise BrokenFrameError("A server takes nothing but steps from the one before")
-
-    async def _put(self, received: _Received, stream: Stream) -> None:
-        """Wait for a place among the steps; nothing is read meanwhile, so say that this server is alive."""
-        while self._steps.full():
-            try:
-                async with asyncio.timeout(_PONG_S):
-                    await self._steps.put(received)
-                return
-            except TimeoutError:
-                self._say_alive(stream)
-        self._steps.put_nowait(received)
 
     def _answer(self, request: Request) -> None:
         """What the client asks for beside steps."""
@@ -205,7 +172,7 @@ class ServerSession:
             Exception: what the layers raised.
         """
         while True:
-            received = await self._steps.get()
+            received = await self._arrivals.get()
             epoch = received.request.epoch
             if epoch == self._acceptance.epoch and epoch > self._given_up:
                 try:
@@ -220,10 +187,10 @@ class ServerSession:
                         self._write(self.stream, Notice(NOT_RETAINED, epoch))
                     else:
                         raise
-            self.account.is_busy = not self._steps.empty()
+            self.account.is_busy = not self._arrivals.is_empty
             self.account.used_at = asyncio.get_running_loop().time()
 
-    async def _obey(self, received: _Received) -> None:
+    async def _obey(self, received: Received) -> None:
         request = received.request
         if isinstance(request, Step):
             await self._run_step(received, request)
@@ -232,10 +199,10 @@ class ServerSession:
         else:
             await self._resend(request)
 
-    async def _run_step(self, received: _Received, step: Step) -> None:
+    async def _run_step(self, received: Received, step: Step) -> None:
         tensors = received.tensors()
         rows, tokens, _width = tensors["hidden"].shape
-        await self._reserve(rows, step.position, tokens)
+        await self._memory.reserve(rows, step.position, tokens)
         to = await self._target(step)
 
         def send(output: Output) -> None:
@@ -291,15 +258,15 @@ class ServerSession:
                 self._write(self.stream, Filled(0))
                 return
 
-    async def _take_pages(self, received: _Received, pages: Pages) -> None:
+    async def _take_pages(self, received: Received, pages: Pages) -> None:
         """Take a part of the cache from the server that held these layers before."""
         tensors = received.tensors()
         rows = tensors["keys"].shape[0]
         if is_first(pages):
-            await self._reserve(rows, pages.first, pages.end - pages.first)
+            await self._memory.reserve(rows, pages.first, pages.end - pages.first)
             self._order = pages.order
         else:  # the cache may have moved out since
-            await self._reserve(rows, pages.end, 0)
+            await self._memory.reserve(rows, pages.end, 0)
         write = self.state.write_pages
         await self.batcher.run_alone(write, pages.layer, pages.position, tensors["keys"], tensors["values"])
         if is_last(pages, self.state.layers):
@@ -307,7 +274,7 @@ class ServerSession:
 
     def quiet_s(self) -> float:
         """For how many seconds no step has been here."""
-        is_idle = self._steps.empty() and not self.account.is_busy
+        is_idle = self._arrivals.is_empty and not self.account.is_busy
         return asyncio.get_running_loop().time() - self.account.used_at if is_idle else 0.0
 
     def leave(self, within_s: float) -> None:
@@ -336,20 +303,11 @@ class ServerSession:
 
     async def move_out(self) -> None:
         """Move the cache to host memory, and give its pages back."""
-        await self.batcher.run_alone(self.state.move_out)
-        self.pool.moved_out(self.account)
+        await self._memory.move_out()
 
     def _busy(self) -> None:
         self.account.is_busy = True
         self.idle.reschedule(asyncio.get_running_loop().time() + self.idle_s)
-
-    def _say_alive(self, stream: Stream) -> None:
-        """A message is coming in that may take long: whoever waits for a sign of life behind it gets one."""
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._said_alive_s > _PONG_S:
-            self._said_alive_s = now_s
-            for one in {id(self.stream): self.stream, id(stream): stream}.values():
-                self._write(one, Pong())
 
     def _check(self, request: Request) -> None:
         """Before a message's body is read: whether it fits what was agreed, and what came before."""
@@ -368,21 +326,6 @@ class ServerSession:
         if isinstance(request, Step):
             accepted.accept_step(request)
 
-    async def _reserve(self, rows: int, position: int, tokens: int) -> None:
-        if position == 0 and (self.account.pages or self.account.host_pages):
-            await self.batcher.run_alone(self.state.drop_cache)
-            self.pool.moved_back(self.account)
-            self.pool.give_back(self.account)
-            self.state.is_away = False
-        # A cache that moves out while this session stands in line grows from less, and may need more afterwards.
-        pages = -1
-        while (needed := self.state.pages_for(rows, position, tokens)) != pages:
-            pages = needed
-            await self.pool.reserve(self.account, pages, self._say_queued)
-        if self.state.is_away:
-            await self.batcher.run_alone(self.state.move_back)
-            self.pool.moved_back(self.account)
-
     def _say_queued(self, place: int, patience_s: float) -> None:
         self._write(self.stream, Queued(place, patience_s))
 
@@ -395,7 +338,7 @@ class ServerSession:
             raise RefusedError(NEXT_LOST)
         return stream
 
-    def _send_on(self, to: Stream, received: _Received, step: Step, tensors: Tensors, output: Output) -> None:
+    def _send_on(self, to: Stream, received: Received, step: Step, tensors: Tensors, output: Output) -> None:
         onward: Tensors = {}
         if self.retained is not None or to is not self.stream:
             onward = handed_on(step, tensors, output)

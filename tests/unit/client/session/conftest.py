@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from fakes.leaving import Gate
 from fakes.span_servers import Network, swarm_of
 from meadow_client.errors import MeadowError
 from meadow_client.models.description import describe
@@ -19,8 +20,12 @@ from meadow_client.session.chain import Member
 from meadow_client.session.job import Job
 from meadow_client.session.swarm_client import ClientOptions, SessionRange
 from meadow_client.swarm.background import BackgroundLoop, wait_for_other_loop
-from meadow_client.wire.messages import Address
+from meadow_client.swarm.node import Stream
+from meadow_client.wire.messages import Address, HandOver
 from meadow_engine.runtime.span import LoadOptions, Span
+from meadow_engine.serving import span_server
+from meadow_engine.serving.links import Links
+from meadow_engine.serving.sessions import ServerSession
 
 PEER = "12D3KooWservant"
 LAYERS = {"a": (0, 2), "b": (2, 4), "c": (4, 6)}
@@ -149,3 +154,29 @@ async def swarm(spans: dict[str, Span]) -> AsyncIterator[Network]:
     """Servers "a1" to "a3", "b1" to "b3" and "c1" to "c3"; the first ones are the fastest."""
     async with swarm_of(spans) as network:
         yield network
+
+
+@pytest.fixture
+def gates(monkeypatch: pytest.MonkeyPatch) -> dict[str, Gate]:
+    """For whoever leaves: before it reads its cache, and after that, before it sends what it read to "b2"."""
+    before_reading, before_sending = Gate(), Gate()
+    hand_over, reach = ServerSession._hand_over, Links.reach
+
+    async def slow_hand_over(self: ServerSession, request: HandOver) -> None:
+        await before_reading.pass_through()
+        await hand_over(self, request)
+
+    async def slow_reach(self: Links, address: Address) -> Stream | None:
+        if address.peer == "b2":
+            await before_sending.pass_through()
+        return await reach(self, address)
+
+    monkeypatch.setattr(ServerSession, "_hand_over", slow_hand_over)
+    monkeypatch.setattr(Links, "reach", slow_reach)
+    return {"reading": before_reading, "sending": before_sending}
+
+
+@pytest.fixture
+def soon_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever finds no successor goes after a short silence."""
+    monkeypatch.setattr(span_server, "_QUIET_S", 0.1)

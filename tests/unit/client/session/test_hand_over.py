@@ -25,84 +25,22 @@ from fakes.conversations import (
     hidden,
     kill,
     live,
-    names,
     text,
     undisturbed,
 )
+from fakes.leaving import Gate, leave, planned, the_same
 from fakes.span_servers import Network, Served
 from fakes.streams import flat
-from meadow_client.errors import LayersMissingError
 from meadow_client.models.description import describe
 from meadow_client.session.inference import InferenceSession
-from meadow_client.swarm.node import Stream
-from meadow_client.wire.messages import Address, HandOver, Leaving
+from meadow_client.wire.messages import Leaving
 from meadow_engine.runtime.caches import SessionCache
 from meadow_engine.runtime.pool import PagePool, PoolLimits
-from meadow_engine.runtime.requests import SessionState
 from meadow_engine.runtime.span import LoadOptions, Span
-from meadow_engine.serving import span_server
-from meadow_engine.serving.links import Links
-from meadow_engine.serving.sessions import ServerSession
+
+pytestmark = pytest.mark.usefixtures("soon_quiet")
 
 LEFT = [["a1"], ["b1"], ["c1"], ["a1", "b1"], ["b1", "c1"], ["a1", "c1"], ["a1", "b1", "c1"]]
-
-
-class Gate:
-    """Where somebody has to wait until it is opened."""
-
-    def __init__(self) -> None:
-        self._opened, self._reached = asyncio.Event(), asyncio.Event()
-
-    async def pass_through(self) -> None:
-        self._reached.set()
-        await self._opened.wait()
-
-    async def reached(self) -> None:
-        async with asyncio.timeout(10):
-            await self._reached.wait()
-
-    def open(self) -> None:
-        self._opened.set()
-
-
-@pytest.fixture
-def gates(monkeypatch: pytest.MonkeyPatch) -> dict[str, Gate]:
-    """For whoever leaves: before it reads its cache, and after that, before it sends what it read to "b2"."""
-    before_reading, before_sending = Gate(), Gate()
-    hand_over, reach = ServerSession._hand_over, Links.reach
-
-    async def slow_hand_over(self: ServerSession, request: HandOver) -> None:
-        await before_reading.pass_through()
-        await hand_over(self, request)
-
-    async def slow_reach(self: Links, address: Address) -> Stream | None:
-        if address.peer == "b2":
-            await before_sending.pass_through()
-        return await reach(self, address)
-
-    monkeypatch.setattr(ServerSession, "_hand_over", slow_hand_over)
-    monkeypatch.setattr(Links, "reach", slow_reach)
-    return {"reading": before_reading, "sending": before_sending}
-
-
-@pytest.fixture(autouse=True)
-def soon_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever finds no successor goes after a short silence."""
-    monkeypatch.setattr(span_server, "_QUIET_S", 0.1)
-
-
-def leave(swarm: Network, *peers: str) -> Callable[[], object]:
-    """They leave, and are waited for."""
-    return lambda: asyncio.gather(*(swarm.leave(peer) for peer in peers))
-
-
-def the_same(ours: torch.Tensor, theirs: torch.Tensor) -> None:
-    """But for the order in which a kernel adds up numbers, which depends on where they lie in memory."""
-    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-4)
-
-
-def planned(recoveries: Any) -> list[tuple[list[str], list[str], bool]]:
-    return [(*names(recovery), recovery.is_planned) for recovery in recoveries]
 
 
 @pytest.mark.parametrize("left", LEFT, ids="+".join)
@@ -280,180 +218,6 @@ async def test_a_server_that_leaves_before_the_first_step_is_done_is_replaced(sw
     assert planned(recoveries) == [(["b1"], ["b2"], True)]
 
 
-async def test_whom_nobody_replaces_stays_as_long_as_steps_come(swarm: Network) -> None:
-    expected = await undisturbed(swarm)
-    kill(swarm, "b2", "b3")()
-    leaving: list[asyncio.Task[None]] = []
-    output, recoveries = await live(
-        swarm.client(), text, {PROMPT + 1: lambda: leaving.append(swarm.leave("b1")), PROMPT + 4: lambda: None}
-    )
-    the_same(output, expected)
-    assert recoveries == []
-    await leaving[0]
-
-
-async def test_whom_nobody_replaces_goes_when_all_is_quiet(swarm: Network) -> None:
-    kill(swarm, "b2", "b3")()
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    with pytest.raises(LayersMissingError):
-        await live(swarm.client(connect_timeout_s=0.2), text, {PROMPT + 1: leave(swarm, "b1")})
-    assert loop.time() - began < 5
-
-
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
-async def test_a_successor_that_dies_while_it_is_filled_is_none(
-    swarm: Network, gates: dict[str, Gate], script: Script
-) -> None:
-    expected = await undisturbed(swarm, script)
-    gates["reading"].open()
-
-    async def fault() -> None:
-        leaving = swarm.leave("b1")
-        await gates["sending"].reached()
-        swarm.kill("b2")
-        gates["sending"].open()
-        await leaving
-
-    output, recoveries = await live(swarm.client(), script, {PROMPT + 1: fault})
-    close(output, expected)
-    assert planned(recoveries) == [(["b1"], ["b3"], False)]
-
-
-async def test_a_successor_that_stands_still_while_it_is_filled_is_none(swarm: Network, gates: dict[str, Gate]) -> None:
-    """Neither the session nor the one that leaves waits for it until the end of its time."""
-    expected = await undisturbed(swarm)
-    gates["reading"].open()
-    loop = asyncio.get_running_loop()
-    seconds: list[float] = []
-
-    async def fault() -> None:
-        began_s = loop.time()
-        leaving = swarm.leave("b1")
-        await gates["sending"].reached()
-        swarm.hang("b2")
-        gates["sending"].open()
-        await leaving
-        seconds.append(loop.time() - began_s)
-        swarm.kill("b2")
-
-    output, recoveries = await live(swarm.client(silence_s=0.3), text, {PROMPT + 1: fault})
-    close(output, expected)
-    assert planned(recoveries) == [(["b1"], ["b3"], False)]
-    assert 0.3 < seconds[0] < 5
-
-
-@pytest.mark.parametrize("when", ["reading", "sending"])
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
-async def test_a_server_that_dies_while_it_hands_over_is_lost(
-    swarm: Network, gates: dict[str, Gate], when: str, script: Script
-) -> None:
-    expected = await undisturbed(swarm, script)
-    gates["sending" if when == "reading" else "reading"].open()
-
-    async def fault() -> None:
-        swarm.leave("b1")
-        await gates[when].reached()
-        swarm.kill("b1")
-        gates[when].open()
-
-    output, recoveries = await live(swarm.client(), script, {PROMPT + 1: fault})
-    close(output, expected)
-    assert planned(recoveries) == [(["b1"], ["b2"], False)]
-
-
-async def test_another_server_that_dies_during_a_hand_over_is_replaced(swarm: Network, gates: dict[str, Gate]) -> None:
-    expected = await undisturbed(swarm)
-    gates["reading"].open()
-    leaving: list[asyncio.Task[None]] = []
-
-    async def fault() -> None:
-        leaving.append(swarm.leave("b1"))
-        await gates["sending"].reached()
-        swarm.kill("c1")
-
-    output, recoveries = await live(
-        swarm.client(), text, {PROMPT + 1: fault, PROMPT + 3: lambda: (gates["sending"].open(), leaving[0])[1]}
-    )
-    close(output, expected)
-    assert planned(recoveries)[0] == (["c1"], ["c2"], False)
-    assert planned(recoveries)[1:] == [(["b1"], ["b2"], True)]
-
-
-async def test_who_does_not_finish_in_time_is_lost(swarm: Network, gates: dict[str, Gate]) -> None:
-    expected = await undisturbed(swarm)
-
-    async def fault() -> None:
-        await swarm.leave("b1", within_s=0.2)
-        assert "b1" not in swarm.servers
-        for gate in gates.values():
-            gate.open()
-
-    output, recoveries = await live(swarm.client(), text, {PROMPT + 1: fault})
-    close(output, expected)
-    assert planned(recoveries) == [(["b1"], ["b2"], False)]
-
-
-async def test_a_session_that_is_closed_in_the_middle_of_a_hand_over_leaves_nothing_behind(
-    swarm: Network, gates: dict[str, Gate]
-) -> None:
-    async def fault() -> None:
-        swarm.leave("b1")
-        await gates["sending"].reached()
-
-    gates["reading"].open()
-    await live(swarm.client(), text, {TOKENS - 1: fault})
-    gates["sending"].open()
-
-
-async def test_servers_that_lose_sight_of_each_other_do_not_wait_for_pages(
-    swarm: Network, gates: dict[str, Gate], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Both live on, but what one sends does not reach the other."""
-    expected = await undisturbed(swarm)
-    gates["sending"].open()
-    swarm.separate("b1", "b2")
-    gates["reading"].open()
-    output, recoveries = await live(swarm.client(), text, {PROMPT + 1: leave(swarm, "b1")})
-    close(output, expected)
-    assert planned(recoveries) == [(["b1"], ["b2"], False)]
-
-
-async def test_pages_that_are_lost_on_their_way_are_not_waited_for(
-    swarm: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = await undisturbed(swarm)
-    take_pages = ServerSession._take_pages
-
-    async def lose(self: ServerSession, *anything: Any) -> None:
-        swarm.separate("b1", "b2")
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(ServerSession, "_take_pages", lose)
-
-    async def fault() -> None:
-        async with asyncio.timeout(5):
-            await swarm.leave("b1")
-        monkeypatch.setattr(ServerSession, "_take_pages", take_pages)
-
-    output, recoveries = await live(swarm.client(), text, {PROMPT + 1: fault})
-    close(output, expected)
-    assert planned(recoveries) == [(["b1"], ["b2"], False)]
-
-
-@pytest.mark.parametrize("how", ["next to it", "far away"])
-async def test_a_loss_behind_a_successor_comes_from_the_history(swarm: Network, how: str) -> None:
-    """A successor retained nothing of what was computed before it came."""
-    expected = await undisturbed(swarm)
-    left, lost = ("b1", "c1") if how == "next to it" else ("a1", "c1")
-    output, recoveries = await live(
-        swarm.client(), text, {PROMPT + 1: leave(swarm, left), PROMPT + 3: kill(swarm, lost)}
-    )
-    close(output, expected)
-    assert planned(recoveries) == [([left], [f"{left[0]}2"], True), ([lost], ["c2"], False)]
-    assert recoveries[1].is_from_history == (how == "next to it")
-
-
 @pytest.mark.parametrize("left", ["a1", "b1"])
 async def test_steps_go_straight_through_after_a_hand_over(swarm: Network, left: str) -> None:
     trips: list[int] = []
@@ -497,22 +261,6 @@ async def test_a_cache_in_host_memory_is_handed_over_too(swarm: Network) -> None
     output, recoveries = await live(swarm.client(), text, {PROMPT + 2: fault})
     the_same(output, expected)
     assert planned(recoveries) == [(["b1"], ["b2"], True)]
-
-
-async def test_a_successor_without_enough_memory_is_none(swarm: Network) -> None:
-    expected = await undisturbed(swarm)
-    swarm.servers["b2"].restart(pool=PagePool(PoolLimits(2)))
-    output, recoveries = await live(swarm.client(), text, {PROMPT + 2: leave(swarm, "b1")})
-    close(output, expected)
-    assert planned(recoveries) == [(["b1", "b2"], ["b3"], False)]
-
-
-async def test_a_cache_without_pages_is_not_handed_over(swarm: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = await undisturbed(swarm)
-    monkeypatch.setattr(SessionState, "read_pages", lambda *_anything: [])
-    output, recoveries = await live(swarm.client(), text, {PROMPT + 2: leave(swarm, "b1")})
-    close(output, expected)
-    assert planned(recoveries) == [(["b1"], ["b2"], False)]
 
 
 async def test_a_server_that_says_again_and_again_that_it_leaves_is_replaced_once(swarm: Network) -> None:
