@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from meadow_client.errors import LayersOutOfRangeError
+from meadow_client.errors import LayersOutOfRangeError, UsageError
 from meadow_client.models.description import ModelDescription
 from meadow_client.routing.chains import Offer, coverage
 from meadow_client.swarm.directory import RENEW_S, Announcement
@@ -23,6 +23,7 @@ from meadow_client.wire.messages import PROTOCOL
 from meadow_engine.placement.choose import choose_span
 from meadow_engine.runtime.batcher import Batcher
 from meadow_engine.runtime.caches import PAGE_TOKENS
+from meadow_engine.runtime.cores import share_cores
 from meadow_engine.runtime.device import ComputeThread, choose_device, free_bytes
 from meadow_engine.runtime.pool import PagePool, PoolLimits
 from meadow_engine.runtime.span import LoadOptions, OutOfMemoryError, Span, layer_bytes
@@ -48,11 +49,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HostOptions:
-    """What to host and how. `layers` None lets the placement decide."""
+    """What to host and how. `layers` None lets the placement decide.
+
+    `memory_bytes` bounds what weights and caches take of the device's memory together; None: whatever is free.
+    """
 
     layers: tuple[int, int] | None = None
     load: LoadOptions = field(default_factory=LoadOptions)
     public_name: str = "meadow"
+    memory_bytes: int | None = None
 
 
 @dataclass
@@ -78,13 +83,14 @@ async def hosting(
     """
     layers = options.layers or await _choose_layers(node, description, device, options)
     start, end = check_layers(layers, description.num_layers)
-    compute = ComputeThread(device)
+    lent_bytes = _lent_bytes(device, options)
+    compute = ComputeThread(device, share_cores(device))
     try:
         loaded = await compute.run(Span.load, description, start, end, device, options.load)
         span = loaded.value
         token_s = (await compute.run(span.time_step)).value
         log.info("Layers %d:%d are loaded in %.1f s", start, end, loaded.compute_s)
-        pool = PagePool(_pool_limits(span))
+        pool = PagePool(_pool_limits(span, lent_bytes - span.weight_bytes))
 
         async def connect(peer: str) -> Stream:
             return await node.open(peer, PROTOCOL)
@@ -114,12 +120,32 @@ async def _withdraw(node: SwarmNode, announcement: Announcement) -> None:
         await asyncio.wait_for(node.directory.withdraw(announcement), _WITHDRAW_S)
 
 
-def _pool_limits(span: Span) -> PoolLimits:
+def _lent_bytes(device: torch.device, options: HostOptions) -> int:
+    free = free_bytes(device)
+    return free if options.memory_bytes is None else min(free, options.memory_bytes)
+
+
+def _pool_limits(span: Span, left_bytes: int) -> PoolLimits:
     page_bytes = max(1, span.bytes_per_token) * PAGE_TOKENS
+    room_bytes = max(0, min(left_bytes, free_bytes(span.device)))
     return PoolLimits(
-        pages=max(1, int(free_bytes(span.device) * _CACHES_SHARE) // page_bytes),
+        pages=max(1, int(room_bytes * _CACHES_SHARE) // page_bytes),
         host_pages=int(free_bytes(choose_device("cpu")) * _HOST_SHARE) // page_bytes,
     )
+
+
+def parse_layers(text: str) -> tuple[int, int] | None:
+    """`A:B` as a half-open range; None for an empty text.
+
+    Raises:
+        UsageError: the text has another form.
+    """
+    if not text:
+        return None
+    start, separator, end = text.partition(":")
+    if not separator or not start.isdecimal() or not end.isdecimal():
+        raise UsageError(f"{text!r} is not a range of layers", "Give it as A:B, such as 0:4 for the first four layers.")
+    return int(start), int(end)
 
 
 def check_layers(layers: tuple[int, int], num_layers: int) -> tuple[int, int]:
@@ -133,7 +159,7 @@ async def _choose_layers(
     node: SwarmNode, description: ModelDescription, device: torch.device, options: HostOptions
 ) -> tuple[int, int]:
     size = await asyncio.to_thread(layer_bytes, description, options.load)
-    capacity = int(free_bytes(device) * _WEIGHTS_SHARE) // size
+    capacity = int(_lent_bytes(device, options) * _WEIGHTS_SHARE) // size
     if capacity < 1:
         raise OutOfMemoryError(f"Not even one layer of {description.name} fits in the free memory of {device}")
     servers = await node.directory.servers(description.fingerprint)

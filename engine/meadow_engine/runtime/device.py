@@ -19,6 +19,7 @@ import psutil
 import torch
 
 from meadow_client.errors import MeadowError
+from meadow_engine.runtime.cores import CoreShare
 
 _T = TypeVar("_T")
 
@@ -46,10 +47,11 @@ class _Job:
 
 
 class ComputeThread:
-    """Runs functions on one thread with one torch device."""
+    """Runs functions on one thread with one torch device, on its share of the cores if it is given one to keep."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, cores: CoreShare | None = None) -> None:
         self.device = device
+        self._cores = cores
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._is_closing = False
         self._thread = threading.Thread(target=self._work, name="meadow-compute", daemon=True)
@@ -101,6 +103,8 @@ class ComputeThread:
         while (job := self._jobs.get()) is not None:
             began = time.perf_counter()
             value, failed = None, None
+            if self._cores is not None:
+                self._cores.adapt(began)
             try:
                 value = job.function()
             except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
@@ -108,6 +112,8 @@ class ComputeThread:
             _tell(job, value, failed, began - job.asked, time.perf_counter() - began)
             # Nothing may keep a result (or what it holds) alive until the next job comes.
             del job, value, failed
+        if self._cores is not None:
+            self._cores.leave()
 
 
 def _tell(job: _Job, value: Any, error: BaseException | None, queue_s: float, compute_s: float) -> None:

@@ -43,6 +43,7 @@ from meadow_client.models.files import is_in_layers
 from meadow_client.models.products import choose_forms, plain_linears, use_forms
 from meadow_engine.runtime.caches import CannotGoBackError, SessionCache, StatesCache, measure_bytes, new_cache
 from meadow_engine.runtime.packing import NAME, PackedModel, PackingRefusedError, Part, agrees, may_pack
+from meadow_engine.runtime.widening import widen
 
 
 class OutOfMemoryError(MeadowError):
@@ -52,7 +53,11 @@ class OutOfMemoryError(MeadowError):
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How weights are kept: `dtype` as in the contract's --dtype, `quantization` none, int8 or nf4."""
+    """How weights are kept: `dtype` as in the contract's --dtype, `quantization` none, int8 or nf4.
+
+    With `auto` they stay as their files have them, also in bfloat16 on a CPU that has no instructions for it: half the
+    bytes make one row twice as fast as in float32, and many rows take slices in float32 (`widening.py`).
+    """
 
     dtype: str = "auto"
     quantization: str = "none"
@@ -188,13 +193,15 @@ class Span:
         self._views: dict[tuple[int, int], SpanView] = {}
         self._is_bare = False
         self._can_pack = may_pack(model.base_model, config)
-        self._forms = choose_forms([linear.weight for linear in plain_linears(model.base_model)])
+        weights = [linear.weight for linear in plain_linears(model.base_model)]
+        self._forms = widen(choose_forms(weights), weights)
         if self._can_pack and not agrees(self.view(start, end), config, self.dtype, device):
             self._can_pack = False
             self._views.clear()
         self._is_bare = self._can_be_bare()
         self._views.clear()
         cache = self._try_cache()
+        self.weight_bytes = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
         self.bytes_per_token = measure_bytes(cache) // (cache.capacity if isinstance(cache, SessionCache) else 1)
         self.page_shapes = cache.shapes() if isinstance(cache, SessionCache) else []
         """For each layer, how many heads its keys and values have and how wide they are; empty without pages."""

@@ -272,6 +272,18 @@ def test_the_size_of_a_layer_is_known_before_it_is_loaded(tiny_model: TinyModel,
     assert layer_bytes(description, LoadOptions("auto", "nf4")) == expected // 2
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_without_a_wish_weights_are_kept_as_their_files_have_them(
+    tiny_model: TinyModel, tmp_path: Path, dtype: torch.dtype
+) -> None:
+    AutoModelForCausalLM.from_pretrained(tiny_model("llama"), dtype=dtype).save_pretrained(tmp_path / "tiny")
+    description = describe(str(tmp_path / "tiny"))
+    span = Span.load(description, 0, 1, CPU, LoadOptions("auto"))
+    assert span.dtype == dtype
+    assert layer_bytes(description, LoadOptions("auto")) == sum(p.nbytes for p in span._model.parameters())
+    assert Span.load(description, 0, 1, CPU, FLOAT32).dtype == torch.float32
+
+
 def test_parts_of_a_span_of_a_model_that_sees_are_the_span(tmp_path: Path) -> None:
     text = tiny_config("gemma3")
     text.layer_types = ["sliding_attention", "full_attention", "full_attention"] * 2
