@@ -26,6 +26,7 @@ bench: setup
 	@rm -rf build/bench; failed=0; \
 	$(BIN)/python -m meadow_engine.bench.series build/bench $(ARGS) || failed=1; \
 	PYTHONPATH=tests $(BIN)/python -m chaos.bench_networks build/bench $(ARGS) || failed=1; \
+	PYTHONPATH=tests $(BIN)/python -m chaos.bench_leaving build/bench $(ARGS) || failed=1; \
 	$(BIN)/python -m meadow_engine.bench.document build/bench $(DOCUMENT) || failed=1; \
 	rm -rf build/bench/models; exit $$failed
 

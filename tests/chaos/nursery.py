@@ -57,6 +57,7 @@ class Fledgling:
     errors: list[str] = field(default_factory=list)
     is_read: bool = False
     """Whether a thread reads and closes `stdout`."""
+    is_asked_to_end: bool = False
 
     @property
     def address(self) -> str:
