@@ -36,6 +36,7 @@ from meadow_client.wire.messages import (
     Pong,
     Queued,
     Reach,
+    Reached,
     Release,
     Reply,
     Resend,
@@ -97,6 +98,7 @@ class Hop:
         """When the server ends, if it said that it will."""
         self.on_leaving: Callable[[Hop], None] = _nobody
         self._filled: asyncio.Future[int] | None = None
+        self._reached: tuple[Address, asyncio.Future[bool]] | None = None
         self.pinged_s: float | None = None
         """Since when a sign of life has been waited for."""
 
@@ -172,6 +174,22 @@ class Hop:
             self._filled.cancel()
         return self._filled
 
+    async def reach(self, address: Address, patience_s: float) -> bool:
+        """Have the server connect to another one; whether it has. Silence means no, and so does its end.
+
+        Not for two at once. It needs seconds for somebody who does not answer, and steps go on meanwhile.
+        """
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._reached = (address, answer)
+        try:
+            async with asyncio.timeout(patience_s):
+                await self.send(Reach(address))
+                return self.failed is None and await answer
+        except (ServerLostError, TimeoutError):
+            return False
+        finally:
+            self._reached = None
+
     def ping(self) -> None:
         """Ask for a sign of life, and note when (`pinged_s`); whatever is heard next is one."""
         self.pinged_s = asyncio.get_running_loop().time()
@@ -208,7 +226,9 @@ class Hop:
                 self.on_leaving(self)
             elif isinstance(reply, Filled) and self._filled is not None and not self._filled.done():
                 self._filled.set_result(reply.end)
-            if listener is None or isinstance(reply, Pong | Leaving | Filled):
+            elif isinstance(reply, Reached):
+                self._end_reach(reply.is_linked, reply.to)
+            if listener is None or isinstance(reply, Pong | Leaving | Filled | Reached):
                 continue
             if isinstance(reply, Result):
                 listener.on_result(self, reply, data, arrival.body_s)
@@ -235,8 +255,14 @@ class Hop:
         self.failed = self.failed or error
         if self._filled is not None and not self._filled.done():
             self._filled.cancel()
+        self._end_reach(False)
         if self._listener is not None:
             self._listener.on_failed(self, self.failed)
+
+    def _end_reach(self, is_linked: bool, address: Address | None = None) -> None:
+        """The answer to `reach`, if this is the server that was asked for (None: nobody will be reached any more)."""
+        if self._reached is not None and address in (None, self._reached[0]) and not self._reached[1].done():
+            self._reached[1].set_result(is_linked)
 
     def give_up(self, why: str) -> None:
         """Wait for nothing more from this server."""

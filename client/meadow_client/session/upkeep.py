@@ -7,8 +7,8 @@ What a server knows of a session follows from what entered its layers, so nothin
   that);
 - where it has not kept that, or where the first server is gone, the client begins again from the session's history.
 
-Then the step that was under way goes on where the last answer came. `run` belongs to the session's thread, everything
-else to the event loop.
+Then the step that was under way goes on where the last answer came. Links between servers that all live are mended
+beside the steps (`session/relinking.py`). `run` belongs to the session's thread, everything else to the event loop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -36,6 +36,7 @@ from meadow_client.session.history import History
 from meadow_client.session.hop import Hop, probe
 from meadow_client.session.job import Job
 from meadow_client.session.pipeline import CannotGoBackError, LinkLostError, NotRetainedError, Pipeline
+from meadow_client.session.relinking import Relinking
 from meadow_client.session.succession import Copy, Progress
 from meadow_client.session.swarm_client import SessionRange, SwarmClient, Waiting
 from meadow_client.wire.messages import Reach, Release
@@ -94,6 +95,7 @@ class Upkeep:
         self._lock = asyncio.Lock()
         self._progress = Progress()
         self._successions: dict[Hop, asyncio.Task[None]] = {}
+        self._relinking = Relinking(self._take_links)
         self._is_restoring = False
         self._lost: list[Member] = []
         self._new: list[_Place] = []
@@ -136,7 +138,7 @@ class Upkeep:
 
     async def aclose(self) -> None:
         """End the session on all servers."""
-        await self._stop_successions()
+        await self._stop_changing()
         self.pipeline = None
         places, self._places = self._places, []
         await asyncio.gather(*(place.hop.aclose() for place in places), return_exceptions=True)
@@ -152,13 +154,15 @@ class Upkeep:
         async with self._lock:
             if self.pipeline is None:
                 raise SessionClosedError("This session is closed")
+            if self._client.options.link_servers and not self._is_changing:
+                self._relinking.look(self.pipeline)
             with self._progress.running(job):
                 return await self.pipeline.run(job)
 
     def _restore(self, job: Job, wait_for: WaitFor) -> None:
         """Make the chain whole, and its caches hold the session up to the job's first token that was not answered."""
         began_s, until = time.monotonic(), job.next_position
-        wait_for(self._stop_successions())
+        wait_for(self._stop_changing())
         pipeline = wait_for(self._mend(job.batch))
         is_from_history = False
         if until > 0:
@@ -258,8 +262,25 @@ class Upkeep:
         if is_in_place and not self._is_restoring and hop not in self._successions:
             self._successions[hop] = asyncio.get_running_loop().create_task(self._replace(hop))
 
-    async def _stop_successions(self) -> None:
+    @property
+    def _is_changing(self) -> bool:
+        """Whether servers are being replaced, or just about to be."""
+        return self._is_restoring or not all(task.done() for task in self._successions.values())
+
+    async def _take_links(self, pipeline: Pipeline, hops: Sequence[Hop]) -> None:
+        """These servers reach the next ones again: from the next step on, they hand steps on by themselves."""
+        async with self._lock:
+            if self.pipeline is not pipeline or pipeline.failed is not None or self._is_changing:
+                return  # what they said may not be true any more
+            for hop in hops:
+                hop.is_linked = True
+            self._epoch += 1
+            self.pipeline = await self._part(self._places)
+        log.info("Computers reach one another again; steps go straight on")
+
+    async def _stop_changing(self) -> None:
         self._is_restoring = True
+        await self._relinking.stop()
         tasks = list(self._successions.values())
         self._successions.clear()
         for task in tasks:
@@ -272,6 +293,7 @@ class Upkeep:
         if place is None:
             return
         self._client.ban(hop.leg.peer)  # no failure, but nobody to choose now
+        await self._relinking.stop()
         try:
             successor = await self._open_successor(place)
             try:

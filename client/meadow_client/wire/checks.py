@@ -25,6 +25,7 @@ from meadow_client.wire.messages import (
     Pong,
     Queued,
     Reach,
+    Reached,
     Release,
     Reply,
     Request,
@@ -111,7 +112,7 @@ def check_result(message: Reply, name: str, shape: tuple[int, ...], terms: Terms
 
 def check_session_reply(message: Reply, terms: Terms) -> None:
     """What a session's client hears between `Opened` and the end; order and counts are the chain's to check."""
-    if isinstance(message, Failure | Queued | Notice | Pong | Leaving | Filled):
+    if isinstance(message, Failure | Queued | Notice | Pong | Leaving | Filled | Reached):
         return
     if not isinstance(message, Result):
         raise BrokenFrameError("A step was answered by something that is no result")

@@ -9,11 +9,12 @@ which is also said while a long message comes in, so that silence means that a s
 
 When a server is lost, the client names another one to the server before it, which sends it again what it sent once
 (`Resend`), and then goes on. `epoch` counts these changes: what belongs to an earlier one is of no use any more.
-`Notice` says that a session lives but its chain does not. A server that leaves on purpose says `Leaving`; the client
-opens the session on a successor, tells the one that leaves to send its cache there (`HandOver`, then `Pages` from
-server to server), hears `Filled` from the successor, and sends further steps to that one. Stateless streams carry
-`Forward` and `Backward`, each answered by one `Result` or `Failure` in order. Tensors follow the header of a frame in
-the order of `tensors`.
+`Notice` says that a session lives but its chain does not. A server that could not connect to the next one is asked
+again later (`Reach`, answered by `Reached`); meanwhile the client carries steps across. A server that leaves on purpose
+says `Leaving`; the client opens the session on a successor, tells the one that leaves to send its cache there
+(`HandOver`, then `Pages` from server to server), hears `Filled` from the successor, and sends further steps to that
+one. Stateless streams carry `Forward` and `Backward`, each answered by one `Result` or `Failure` in order. Tensors
+follow the header of a frame in the order of `tensors`.
 
 Shapes: B sequences, T new tokens, P tokens already cached, D model width, K <= T tokens that are wanted back.
 
@@ -169,7 +170,7 @@ class Ping(msgspec.Struct, frozen=True, tag="ping", forbid_unknown_fields=True):
 
 
 class Reach(msgspec.Struct, frozen=True, tag="reach", forbid_unknown_fields=True):
-    """Connect to this server now: steps will soon go there."""
+    """Connect to this server now: steps will soon go there. Answered by `Reached`."""
 
     to: Address
 
@@ -253,6 +254,16 @@ class Filled(msgspec.Struct, frozen=True, tag="filled", forbid_unknown_fields=Tr
     end: _Count
 
 
+class Reached(msgspec.Struct, frozen=True, tag="reached", forbid_unknown_fields=True):
+    """Whether this server has a stream to that one's session now.
+
+    Of several `Reach`es that wait at the same time, only the last one is answered.
+    """
+
+    to: Address
+    is_linked: bool
+
+
 class Queued(msgspec.Struct, frozen=True, tag="queued", forbid_unknown_fields=True):
     """The server has no memory for this session now and goes on when it has some, within `patience_s`."""
 
@@ -267,5 +278,5 @@ class Failure(msgspec.Struct, frozen=True, tag="failure", forbid_unknown_fields=
 
 
 Request = Open | Join | Step | Resend | Ping | Reach | HandOver | Release | Pages | Forward | Backward
-Reply = Opened | Result | Queued | Notice | Pong | Leaving | Filled | Failure
+Reply = Opened | Result | Queued | Notice | Pong | Leaving | Filled | Reached | Failure
 Message = Request | Reply

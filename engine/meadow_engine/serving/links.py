@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from meadow_client.swarm.node import PeerUnreachableError, Stream
 from meadow_client.wire import frames
@@ -49,7 +50,7 @@ class Links:
     group: asyncio.TaskGroup
     on_lost: Callable[[Address], None]
     _links: dict[Address, _Link] = field(default_factory=dict)
-    _connecting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _connecting: WeakValueDictionary[Address, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def reach(self, address: Address) -> Stream | None:
         """The stream to a server's session, opened if it is not there yet; None where that is not possible.
@@ -57,7 +58,9 @@ class Links:
         Whoever asks for it is about to send something.
         """
         if (known := self._links.get(address)) is None:
-            async with self._connecting:  # two streams to one session would mix up the order of steps
+            # Two streams to one session would mix up the order of steps; nobody else waits for this one.
+            connecting = self._connecting.setdefault(address, asyncio.Lock())
+            async with connecting:
                 return await self._open(address)
         self._look_later(known)
         return known.stream
@@ -65,7 +68,7 @@ class Links:
     async def _open(self, address: Address) -> Stream | None:
         if (known := self._links.get(address)) is not None:
             return known.stream
-        if len(self._links) >= _MOST_LINKS:
+        if len({*self._links, *self._connecting}) > _MOST_LINKS:
             return None
         try:
             async with asyncio.timeout(_LINK_TIMEOUT_S):

@@ -39,6 +39,7 @@ from meadow_client.wire.messages import (
     Pong,
     Queued,
     Reach,
+    Reached,
     Release,
     Reply,
     Request,
@@ -151,7 +152,8 @@ class ServerSession:
         self._asides[type(request)] = self._group.create_task(doing)
 
     async def _reach(self, address: Address) -> None:
-        await self._links.reach(address)
+        is_linked = await self._links.reach(address) is not None
+        self._write(self.stream, Reached(address, is_linked))
 
     async def feed(self, stream: Stream) -> None:
         """Take steps from the server before, as long as this session lives."""

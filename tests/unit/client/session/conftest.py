@@ -65,6 +65,7 @@ class FakePipeline:
     blocks: bool = False
     failed: MeadowError | None = None
     trips: int = 1
+    hops: list[FakeHop] = field(default_factory=list)
 
     async def run(self, job: Job) -> torch.Tensor:
         if self.fails_with:

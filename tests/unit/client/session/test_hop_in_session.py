@@ -15,7 +15,20 @@ from fakes.virtual_time import in_virtual_time
 from meadow_client.errors import MeadowError, ServerLostError, ServerRefusedError
 from meadow_client.session.hop import Hop, probe
 from meadow_client.session.tensors import to_wire
-from meadow_client.wire.messages import Address, Failure, Notice, Opened, Ping, Pong, Queued, Result, Step, Timing
+from meadow_client.wire.messages import (
+    Address,
+    Failure,
+    Notice,
+    Opened,
+    Ping,
+    Pong,
+    Queued,
+    Reach,
+    Reached,
+    Result,
+    Step,
+    Timing,
+)
 
 
 @dataclass
@@ -203,3 +216,50 @@ async def test_a_stream_that_is_closed_is_closed() -> None:
     node, hop = await opened_hop()
     await hop.aclose()
     assert node.writer.is_closed
+
+
+NEXT, OTHER = Address("next", SESSION), Address("other", SESSION)
+
+
+@pytest.mark.parametrize("is_linked", [True, False])
+@in_virtual_time
+async def test_a_server_that_is_asked_to_reach_another_says_whether_it_does(is_linked: bool) -> None:
+    node, hop = await opened_hop()
+    async with asyncio.TaskGroup() as group:
+        reaching = group.create_task(hop.reach(NEXT, 10.0))
+        assert (await node.sent())[0] == Reach(NEXT)
+        node.say(flat(Reached(OTHER, not is_linked)) + flat(Reached(NEXT, is_linked)) + flat(Reached(NEXT, False)))
+        assert await reaching is is_linked
+    await hop.aclose()
+
+
+@in_virtual_time
+async def test_a_server_that_does_not_say_whether_it_reaches_another_does_not() -> None:
+    (_node, hop), loop = await opened_hop(), asyncio.get_running_loop()
+    began_s = loop.time()
+    assert not await hop.reach(NEXT, 10.0)
+    assert loop.time() - began_s == pytest.approx(10.0, abs=0.1)
+    await hop.aclose()
+
+
+@in_virtual_time
+async def test_a_server_that_is_lost_before_it_says_so_reaches_nobody() -> None:
+    (node, hop), loop = await opened_hop(), asyncio.get_running_loop()
+    began_s = loop.time()
+    async with asyncio.TaskGroup() as group:
+        reaching = group.create_task(hop.reach(NEXT, 10.0))
+        await node.sent()
+        node.say(b"", ends=True)
+        assert not await reaching
+    assert not await hop.reach(NEXT, 10.0)
+    assert loop.time() - began_s < 1
+    await hop.aclose()
+
+
+async def test_an_answer_that_comes_too_late_or_unasked_changes_nothing() -> None:
+    node, hop = await opened_hop()
+    node.say(flat(Reached(NEXT, is_linked=True)) + flat(Notice("next-lost", 3)), ends=True)
+    listener = Listener()
+    await listener.listen(hop)
+    assert listener.notices == [Notice("next-lost", 3)]
+    assert not hop.is_linked

@@ -26,6 +26,8 @@ from meadow_client.wire.messages import (
     Ping,
     Pong,
     Queued,
+    Reach,
+    Reached,
     Request,
     Resend,
     Result,
@@ -112,6 +114,8 @@ async def test_a_tensor_without_elements_comes_back_with_its_shape() -> None:
         Pong(),
         Notice("next-lost", 3),
         Notice("not-retained", 3),
+        Reach(Address("next", ID)),
+        Reached(Address("next", ID), is_linked=True),
         Result((), (Timing(0.25, 1.5, 0.125), Timing(0.0, 0.5)), 7, 2, 4),
     ],
 )

@@ -21,7 +21,9 @@ class Far:
         self.is_alive = True
         self.heard: list[Message] = []
 
-    async def connect(self, _peer: str) -> Stream:
+    async def connect(self, peer: str) -> Stream:
+        if peer == "nobody":
+            await asyncio.Event().wait()
         ours, self.stream = stream_pair()
         return ours
 
@@ -89,4 +91,32 @@ async def test_nobody_is_asked_while_nothing_is_sent() -> None:
         await asyncio.sleep(3600)
         assert (len(far.heard), lost) == (count, [])
         answering.cancel()
+        await links.aclose()
+
+
+@in_virtual_time
+async def test_who_does_not_answer_a_call_holds_up_nobody_else() -> None:
+    """A server is asked for one that is gone while it is already to feed another."""
+    far, loop = Far(), asyncio.get_running_loop()
+    async with asyncio.TaskGroup() as group:
+        links = Links(far.connect, group, lambda _address: None)
+        began_s = loop.time()
+        calling = [group.create_task(links.reach(Address("nobody", "1" * 32))) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        assert await links.reach(NEXT) is not None
+        assert loop.time() - began_s < 0.2
+        assert await asyncio.gather(*calling) == [None, None]
+        await links.aclose()
+
+
+@in_virtual_time
+async def test_a_client_that_names_one_server_after_the_other_does_not_get_streams_to_all() -> None:
+    far, many = Far(), [Address("next", f"{number:032x}") for number in range(20)]
+    async with asyncio.TaskGroup() as group:
+        links = Links(far.connect, group, lambda _address: None)
+        reached = await asyncio.gather(*(links.reach(address) for address in many))
+        reached += [await links.reach(address) for address in many]
+        assert len({stream for stream in reached if stream is not None}) <= 4
+        links.keep_only(None)
+        assert await links.reach(many[-1]) is not None
         await links.aclose()
