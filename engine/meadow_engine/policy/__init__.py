@@ -1,0 +1,1 @@
+"""Whether to share now, and why not: decided from facts alone."""
