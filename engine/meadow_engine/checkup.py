@@ -7,7 +7,8 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import psutil
 
 from meadow_client.errors import MeadowError
 from meadow_engine.api.places import Places, read_running_engine
-from meadow_engine.settings_file import read_settings
+from meadow_engine.policy.facts import Facts
+from meadow_engine.settings_file import read_leniently, read_settings
 
 _GIB = 1024**3
 _LEAST_DISK_GIB = 2
@@ -45,6 +47,7 @@ def check_all(places: Places) -> list[Check]:
         _bundled_model,
         _network_part,
         _desktop,
+        lambda: check_presence(places),
         lambda: _engine(places),
     ]
     return [check() for check in checks]
@@ -138,6 +141,31 @@ def _desktop() -> Check:
         return Check("Desktop", True, "not installed; `meadow --no-gui` works without it")
     has_display = sys.platform != "linux" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
     return Check("Desktop", True, "installed" + ("" if has_display else "; no display here, so use --no-gui"))
+
+
+def check_presence(places: Places, environment: Mapping[str, str] = os.environ) -> Check:
+    """Whether sharing can begin when the person leaves. Looks for itself, as an engine started here would."""
+    from meadow_engine.senses.choose import find_senses
+    from meadow_engine.senses.overview import present_senses
+    from meadow_engine.settings_layers import read_variables
+
+    settings = read_leniently(places.settings_file, [read_variables(environment)]).settings
+
+    async def look() -> tuple[Facts, str, str]:
+        senses, idle = await find_senses(
+            programs=lambda: settings.programs,
+            folder=places.cache,
+            is_computing=lambda: False,
+            on_active=lambda: None,
+            environment=environment,
+        )
+        async with aclosing(senses):
+            facts = await senses.read()
+            return facts, present_senses(facts, senses.senses), idle.advice
+
+    facts, finding, advice = asyncio.run(look())
+    is_ok = facts.idle_s is not None or settings.mode != "when-idle" or not settings.share
+    return Check("Knows whether you are there", is_ok, finding, advice)
 
 
 def _engine(places: Places) -> Check:

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from fakes.private_bus import running_bus
+from fakes.x_server import running_server
+
 NEEDED = ("Xvfb", "xdotool", "dbus-daemon")
 
 
@@ -68,28 +71,5 @@ class Display:
 @contextmanager
 def running_display(width: int = 1100, height: int = 800) -> Iterator[Display]:
     """Start both; end both."""
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp"],
-        pass_fds=(write,),
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(write)
-    try:
-        with os.fdopen(read) as numbers:
-            name = f":{numbers.readline().strip()}"
-        bus = subprocess.Popen(
-            ["dbus-daemon", "--session", "--nofork", "--print-address"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        try:
-            assert bus.stdout is not None
-            yield Display(name, bus.stdout.readline().strip())
-        finally:
-            bus.terminate()
-            bus.communicate(timeout=10)
-    finally:
-        server.terminate()
-        server.wait(10)
+    with running_server(width=width, height=height) as (name, _), running_bus() as bus:
+        yield Display(name, bus)

@@ -22,8 +22,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([{"name": c.name, "ok": c.is_ok, "finding": c.finding, "advice": c.advice} for c in found]))
     else:
+        width = max(len(check.name) for check in found) + 2
         for check in found:
-            print(f"{'ok ' if check.is_ok else 'BAD'}  {check.name:<18}{check.finding}")
+            print(f"{'ok ' if check.is_ok else 'BAD'}  {check.name:<{width}}{check.finding}")
             if check.advice and not check.is_ok:
-                print(f"     {'':<18}{check.advice}")
+                print(f"     {'':<{width}}{check.advice}")
     return DONE if all(check.is_ok for check in found) else FAILED

@@ -1,0 +1,1 @@
+"""What other programs do with the graphics cards, from whatever each maker's driver tells."""

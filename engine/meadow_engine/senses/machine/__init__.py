@@ -1,0 +1,1 @@
+"""What this computer is doing beside its graphics cards: load, programs, screen, power, network, heat and room."""
