@@ -1,4 +1,9 @@
-"""The engine's settings: one definition, from which the file and the command line's flags follow."""
+"""The engine's settings: one definition, from which everything that shows or takes a setting follows.
+
+`idle_s` here is `idle_s` in settings.toml, `MEADOW_IDLE_S` in the environment, `--idle-s` of `meadow --no-gui`, a row
+of the settings page (`settings_overview.py`) and of docs/settings.md (`settings_page.py`). Flag wins over variable over
+file over default; `meadow_engine.settings_layers` puts them on top of each other. A name's ending is its unit.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +12,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from meadow_engine.api.sharing_settings import AmountSettings, WhenSettings
 
-class Settings(BaseModel):
-    """What `settings.toml` may say. Every member has a default; an empty file is a correct one."""
+COMPUTERS_NAME = "this computer's name"
 
-    model_config = ConfigDict(extra="forbid")
+
+class SwarmSettings(BaseModel):
+    """What this computer works on, with whom, and by which means."""
+
+    model_config = ConfigDict(title="Model and swarm")
 
     model: Annotated[
         str,
@@ -31,7 +40,15 @@ class Settings(BaseModel):
             description="Multiaddresses where other computers reach this one; empty: any port.",
         ),
     ] = []
-    share: Annotated[bool, Field(title="Share this computer", description="Host layers for others.")] = False
+    public_name: Annotated[
+        str,
+        Field(
+            title="Public name",
+            description="What other people see beside the layers you hold.",
+            max_length=64,
+            json_schema_extra={"default": COMPUTERS_NAME},
+        ),
+    ] = Field(default_factory=lambda: platform.node()[:64] or "meadow")
     layers: Annotated[
         str,
         Field(
@@ -49,14 +66,6 @@ class Settings(BaseModel):
         Literal["none", "int8", "nf4"],
         Field(title="Compression", description="Keep weights in 8 or 4 bits to fit more layers."),
     ] = "none"
-    public_name: Annotated[
-        str,
-        Field(
-            title="Public name",
-            description="What other people see beside the layers you hold.",
-            max_length=64,
-        ),
-    ] = Field(default_factory=lambda: platform.node()[:64] or "meadow")
     port: Annotated[
         int,
         Field(
@@ -66,3 +75,33 @@ class Settings(BaseModel):
             le=65535,
         ),
     ] = 0
+
+
+class Settings(SwarmSettings, WhenSettings, AmountSettings):
+    """All settings. Every one has a default; an empty file is a correct one."""
+
+    model_config = ConfigDict(title="Settings", extra="forbid", allow_inf_nan=False, str_max_length=4096)
+
+
+GROUPS: tuple[type[BaseModel], ...] = (SwarmSettings, WhenSettings, AmountSettings)
+"""The settings in the order in which people see them; a group's title is its class's."""
+
+SHARING_NAMES = frozenset(WhenSettings.model_fields) | frozenset(AmountSettings.model_fields)
+"""Settings that protect the person at this computer: with one of them broken, nothing is shared."""
+
+UNITS = {"s": "seconds", "c": "°C", "gb": "GB", "mbit": "Mbit/s", "percent": "%"}
+
+
+def unit_of(name: str) -> str:
+    """The unit that a setting's name ends with, in words; empty where it has none."""
+    return UNITS.get(name.rpartition("_")[2], "") if "_" in name else ""
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a setting: `idle_s` is `MEADOW_IDLE_S`."""
+    return f"MEADOW_{name.upper()}"
+
+
+def flag_of(name: str) -> str:
+    """The flag of a setting: `idle_s` is `--idle-s`."""
+    return f"--{name.replace('_', '-')}"
