@@ -36,6 +36,7 @@ from meadow_desktop.tray.tray import Tray
 from meadow_desktop.tray.view import present
 from meadow_desktop.windows.chat_window import ChatWindow
 from meadow_desktop.windows.theme import apply_theme, choose_theme
+from meadow_engine.api.commands import PauseLength
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.places import Places, find_places
 
@@ -108,14 +109,17 @@ class Desktop(QObject):
         window, link, desk, tray = self.window, self.link, self.desk, self.tray
         link.changed.connect(self._show_engine)
         link.sharing_failed.connect(window.show_problem)
-        window.share_asked.connect(self._share)
+        for asking in (window, tray) if tray is not None else (window,):
+            asking.share_asked.connect(self._share)
+            asking.pause_asked.connect(self._pause)
+            asking.resume_asked.connect(self._resume)
+            asking.anyway_asked.connect(self._share_anyway)
         window.retry_asked.connect(link.retry)
         window.quit_asked.connect(self.leave)
         window.was_closed.connect(self._take_window_closed)
         desk.changed.connect(self._log_answer)
         window.drawn.connect(self._log_drawn)
         if tray is not None:
-            tray.share_asked.connect(self._share)
             tray.chat_asked.connect(self.open_chat)
             tray.quit_asked.connect(self.leave)
             tray.host_changed.connect(self._take_host)
@@ -125,6 +129,18 @@ class Desktop(QObject):
 
     def _share(self, enabled: bool) -> None:
         self.link.set_sharing(enabled)
+        self._show_engine()
+
+    def _pause(self, length: PauseLength) -> None:
+        self.link.pause(length)
+        self._show_engine()
+
+    def _resume(self) -> None:
+        self.link.resume()
+        self._show_engine()
+
+    def _share_anyway(self, code: str) -> None:
+        self.link.share_anyway(code)
         self._show_engine()
 
     def _show_engine(self) -> None:

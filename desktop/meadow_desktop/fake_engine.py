@@ -4,9 +4,9 @@
     python -m meadow_desktop.fake_engine --state sharing --base-dir DIR [--tethered]
                                                       a process of its own, to be killed and started again
 
-States: off, starting, sharing, stopping, failed are what sharing looks like; in all of these it answers chats. In
-`waiting` layers are missing for a while, in `lost` a server dies in mid-answer, in `refused` no chat begins, in
-`silent` an answer never comes.
+States: those of `EngineStatus.sharing` are what sharing looks like (`fake_sharing.py`); in all of these it answers
+chats. In `missing` layers are missing for a while, in `lost` a server dies in mid-answer, in `refused` no chat begins,
+in `silent` an answer never comes.
 Threads: one for each connection, daemonic; the shared state is behind one condition.
 """
 
@@ -23,64 +23,23 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from pydantic import ValidationError
 
-from meadow_engine.api.answers import AnswerOrigin, ChainLink, Waiting
-from meadow_engine.api.commands import SetSharing
+from meadow_desktop.fake_answers import MISHAPS, MODEL, answer
+from meadow_desktop.fake_sharing import SHARING_STATES, FakeSharing
+from meadow_engine.api.commands import ChangeSettings, Pause, SetSharing, ShareAnyway
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.events import KEEPALIVE_S, STATUS_EVENT
 from meadow_engine.api.places import Places, RunningEngine, find_places, write_private
+from meadow_engine.api.settings import Settings
+from meadow_engine.api.settings_overview import SettingsOverview, Source, state_of_settings
 from meadow_engine.api.status import EngineStatus, ModelStatus, SharingState, Span
 
-MISHAPS = ("waiting", "lost", "refused", "silent")
-STATES = (*get_args(SharingState), *MISHAPS)
-MODEL = "meadow-demo"
+STATES = (*SHARING_STATES, *MISHAPS)
 
-_DETAILS: dict[SharingState, str] = {
-    "off": "You have not agreed to share this computer yet",
-    "starting": "Reading layers 0–2",
-    "sharing": "",
-    "stopping": "Handing conversations to other computers",
-    "failed": "The graphics memory was full before all layers were read",
-}
-
-CANNED = (
-    """A **swarm** is a group of computers that hold one model together. Each keeps a *span* of layers:
-
-1. your words become hidden states,
-2. the states travel from computer to computer,
-3. the last one gives the next token.
-
-In Python a chain looks like this:
-
-```python
-def run_chain(hidden, servers):
-    \"\"\"Send hidden states through every server in turn.\"\"\"
-    for server in servers:
-        hidden = server.forward(hidden)  # [B, T, D]
-    return hidden
-```
-
-| part | where it runs |
-|---|---|
-| embedding | on your computer |
-| layers 0–2 | `volunteer-a` |
-| layers 3–5 | `volunteer-b` |
-
-> Nobody holds the whole model, and everybody can use it.
-""",
-    """Gladly, in other words: think of a *bucket brigade*.
-
-```bash
-meadow serve meadow-demo --layers 0:3 &
-meadow chat meadow-demo --prompt "What is a swarm?"
-```
-
-Every computer takes the bucket, does its part and passes it on.
-""",
-)
+COMMANDS = ("/api/sharing", "/api/pause", "/api/resume", "/api/drain", "/api/share-anyway")
 
 
 class FakeEngine:
@@ -89,7 +48,7 @@ class FakeEngine:
     def __init__(self, places: Places, state: str, piece_s: float = 0.06) -> None:
         self.places = places
         self.mishap = state if state in MISHAPS else ""
-        self.sharing: SharingState = "sharing" if self.mishap else cast(SharingState, state)
+        self.sharing = FakeSharing("sharing" if self.mishap else cast(SharingState, state), time.monotonic)
         self.piece_s = piece_s
         self.token = secrets.token_urlsafe(32)
         self.answers_begun = 0
@@ -97,6 +56,7 @@ class FakeEngine:
         self.requests: list[dict[str, Any]] = []
         self.changed = threading.Condition()
         self._began_at = time.monotonic()
+        self._changed_settings: dict[str, Any] = {}
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
@@ -117,16 +77,59 @@ class FakeEngine:
         self._server.shutdown()
         self._server.server_close()
 
-    def set_sharing(self, enabled: bool) -> None:
-        """What the switch does; failing stays failing."""
+    def obey(self, path: str, body: bytes) -> bool:
+        """Do what `POST path` asks for; False for a reason that cannot be left out.
+
+        Raises:
+            ValidationError: the body is not what belongs to the path.
+        """
         with self.changed:
-            if self.sharing != "failed" or not enabled:
-                self.sharing = "sharing" if enabled else "off"
+            is_done = self._obey(path, body)
             self.changed.notify_all()
+        return is_done
+
+    def set_sharing(self, enabled: bool) -> None:
+        """What the switch does."""
+        with self.changed:
+            self.sharing.allow(enabled)
+            self.changed.notify_all()
+
+    def settings(self) -> SettingsOverview:
+        """The settings page: defaults, but for what was changed here."""
+        settings = Settings.model_validate({**self._changed_settings, "share": self.sharing.is_allowed})
+        sources: dict[str, Source] = {name: "file" for name in self._changed_settings}
+        return SettingsOverview(
+            file=str(self.places.settings_file),
+            can_change=True,
+            problems=[],
+            settings=state_of_settings(settings, sources),
+        )
+
+    def change_settings(self, values: dict[str, Any]) -> SettingsOverview:
+        """Remember settings; only `share` changes anything.
+
+        Raises:
+            ValidationError: a name or a value that the real engine would not take either.
+        """
+        kept = {name: value for name, value in {**self._changed_settings, **values}.items() if value is not None}
+        settings = Settings.model_validate(kept)
+        self._changed_settings = kept
+        if "share" in values:
+            self.set_sharing(settings.share)
+        return self.settings()
 
     def status(self) -> EngineStatus:
         """The status as the API gives it."""
-        is_sharing = self.sharing == "sharing"
+        with self.changed:
+            return self._status()
+
+    def picture(self) -> tuple[object, ...]:
+        """What of the status is news when it changes."""
+        with self.changed:
+            return self.sharing.state, self.sharing.is_allowed, [reason.code for reason in self.sharing.reasons]
+
+    def _status(self) -> EngineStatus:
+        is_sharing = self.sharing.state == "sharing"
         return EngineStatus(
             version="fake",
             pid=os.getpid(),
@@ -135,8 +138,11 @@ class FakeEngine:
             address=["/ip4/127.0.0.1/tcp/31337"],
             uptime_s=round(time.monotonic() - self._began_at, 1),
             device="cpu",
-            sharing=self.sharing,
-            sharing_detail=_DETAILS[self.sharing],
+            is_sharing_allowed=self.sharing.is_allowed,
+            sharing=self.sharing.state,
+            sharing_detail=self.sharing.detail,
+            reasons=self.sharing.reasons,
+            may_begin_s=self.sharing.may_begin_s,
             model=MODEL,
             span=Span(start=0, end=3) if is_sharing else None,
             sessions=1 if is_sharing else 0,
@@ -144,6 +150,20 @@ class FakeEngine:
             peers=2,
             base_url=f"{self.url}/v1",
         )
+
+    def _obey(self, path: str, body: bytes) -> bool:
+        match path:
+            case "/api/sharing":
+                self.sharing.allow(SetSharing.model_validate_json(body).enabled)
+            case "/api/pause":
+                self.sharing.pause(Pause.model_validate_json(body).length)
+            case "/api/resume":
+                self.sharing.resume()
+            case "/api/drain":
+                self.sharing.finish()
+            case "/api/share-anyway":
+                return self.sharing.share_anyway(ShareAnyway.model_validate_json(body).code)
+        return True
 
 
 class _Server(ThreadingHTTPServer):
@@ -174,31 +194,54 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, [model.model_dump()])
         elif self.path == "/v1/models":
             self._send(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+        elif self.path == "/api/settings":
+            self._send(200, self._engine.settings().model_dump())
         elif self.path == "/api/events":
             self._stream(self._status_events())
         else:
             self._refuse(404, "not-found", "There is no such page")
 
     def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length", "0"))
-        body = self.rfile.read(length)
+        body = self._body()
         if not self._is_admitted():
             return
-        if self.path == "/api/sharing":
-            try:
-                wish = SetSharing.model_validate_json(body)
-            except ValidationError:
-                self._refuse(422, "bad-request", "The body is not a wish about sharing")
-                return
-            self._engine.set_sharing(wish.enabled)
-            self._send(200, self._engine.status().model_dump())
+        if self.path in COMMANDS:
+            self._obey(body)
         elif self.path == "/v1/chat/completions":
             self._answer(json.loads(body))
         else:
             self._refuse(404, "not-found", "There is no such page")
 
+    def do_PATCH(self) -> None:
+        body = self._body()
+        if not self._is_admitted():
+            return
+        if self.path != "/api/settings":
+            self._refuse(404, "not-found", "There is no such page")
+            return
+        try:
+            overview = self._engine.change_settings(ChangeSettings.model_validate_json(body).values)
+        except ValidationError as error:
+            self._refuse(400, "invalid-request", f"These settings cannot be taken: {error.errors()[0]['msg']}.")
+            return
+        self._send(200, overview.model_dump())
+
     def log_message(self, format: str, *args: Any) -> None:
         """Stay quiet: requests are nobody's business."""
+
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", "0")))
+
+    def _obey(self, body: bytes) -> None:
+        try:
+            is_done = self._engine.obey(self.path, body)
+        except ValidationError:
+            self._refuse(400, "invalid-request", "The body is not what belongs to this command.")
+            return
+        if is_done:
+            self._send(200, self._engine.status().model_dump())
+        else:
+            self._refuse(400, "usage", "This is no reason that can be left out.")
 
     def _is_admitted(self) -> bool:
         if self.headers.get("Origin") is not None:
@@ -221,47 +264,21 @@ class _Handler(BaseHTTPRequestHandler):
             }
             self._send(503, {"error": error})
             return
-        self._stream(self._answer_events())
+        engine.answers_begun += 1
+        self._stream(answer(engine.mishap, engine.answers_begun, engine.piece_s))
 
     def _status_events(self) -> Iterator[str]:
-        last: EngineStatus | None = None
+        engine = self._engine
+        shown, shown_at = None, 0.0
         while True:
-            status = self._engine.status()
-            if last is None or status.sharing != last.sharing or status.uptime_s - last.uptime_s > KEEPALIVE_S:
-                last = status
+            status, picture = engine.status(), engine.picture()
+            if picture != shown or time.monotonic() - shown_at > KEEPALIVE_S:
+                shown, shown_at = picture, time.monotonic()
                 yield f"event: {STATUS_EVENT}\ndata: {status.model_dump_json()}\n\n"
             # Never held across a yield: nobody says when, or on which thread, a generator that is left goes on.
-            with self._engine.changed:
-                if self._engine.status().sharing == last.sharing:
-                    self._engine.changed.wait(0.5)
-
-    def _answer_events(self) -> Iterator[str]:
-        engine = self._engine
-        engine.answers_begun += 1
-        text = CANNED[(engine.answers_begun - 1) % len(CANNED)]
-        if engine.mishap == "silent":
-            time.sleep(3600)
-        if engine.mishap == "waiting":
-            sentence = "No computer holds layers 3–5 of meadow-demo yet; waiting up to 60 s"
-            for _ in range(8):
-                yield _chunk({}, meadow=Waiting(waiting=sentence).model_dump())
-                time.sleep(0.4)
-        began = time.monotonic()
-        words = text.split(" ")
-        for place, word in enumerate(words):
-            if engine.mishap == "lost" and place > len(words) // 3:
-                error = {
-                    "message": "The computer volunteer-b with layers 3–5 stopped answering",
-                    "code": "server-lost",
-                    "advice": "Ask again: the swarm finds another way.",
-                }
-                yield f"data: {json.dumps({'error': error})}\n\n"
-                return
-            yield _chunk({"content": word if place == 0 else " " + word})
-            time.sleep(engine.piece_s)
-        rate = len(words) / (time.monotonic() - began + 1e-9)
-        yield _chunk({}, finish_reason="stop", meadow=_origin(rate).model_dump())
-        yield "data: [DONE]\n\n"
+            with engine.changed:
+                if engine.picture() == shown:
+                    engine.changed.wait(0.5)
 
     def _stream(self, events: Iterator[str]) -> None:
         self.send_response(200)
@@ -288,25 +305,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
-
-
-def _chunk(delta: dict[str, str], finish_reason: str | None = None, **members: Any) -> str:
-    chunk = {
-        "id": "chatcmpl-fake",
-        "object": "chat.completion.chunk",
-        "model": MODEL,
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}],
-        **members,
-    }
-    return f"data: {json.dumps(chunk)}\n\n"
-
-
-def _origin(rate: float) -> AnswerOrigin:
-    chain = [
-        ChainLink(peer=f"12D3KooWFake{name.upper()}", name=f"volunteer-{name}", start=start, end=start + 3)
-        for name, start in (("a", 0), ("b", 3), ("c", 6))
-    ]
-    return AnswerOrigin(chain=chain, tokens_per_second=rate, first_token_s=0.2)
 
 
 def main(arguments: list[str] | None = None) -> int:

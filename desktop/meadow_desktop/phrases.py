@@ -14,12 +14,14 @@ def describe_layers(start: int, end: int) -> str:
 
 def as_sentence(text: str) -> str:
     """`text` with a capital first letter and an end mark; empty text stays empty."""
+    text = with_end_mark(text)
+    return text[:1].upper() + text[1:]
+
+
+def with_end_mark(text: str) -> str:
+    """The same for a text that begins with a name, which keeps its small letter: "idle_s: must be a number."."""
     text = text.strip()
-    if not text:
-        return ""
-    if text[-1] not in ".!?…:":
-        text += "."
-    return text[0].upper() + text[1:]
+    return text if not text or text[-1] in ".!?…:" else text + "."
 
 
 def describe_problem(problem: Problem) -> str:

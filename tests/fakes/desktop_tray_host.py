@@ -63,22 +63,21 @@ class TrayHost:
         return bytes(max(pictures, key=lambda picture: picture[0])[2])
 
     def menu(self) -> list[dict[str, Any]]:
-        """The menu's entries: id, label, enabled, toggle-state."""
+        """The entries that are shown: id, label, enabled, toggle-state; a submenu's are its `entries`, as deep."""
         path = self._property("Menu")
-        layout = self._call(path, MENU, "GetLayout", "iias", [0, -1, []])[1]
-        entries = []
-        for child in layout[2]:
-            number, properties, _ = child.value
-            entries.append({"id": number, **{key: value.value for key, value in properties.items()}})
-        return [entry for entry in entries if entry.get("type") != "separator"]
+        return _entries(self._call(path, MENU, "GetLayout", "iias", [0, -1, []])[1])
 
     def wait_for_menu(self, condition: Callable[[dict[str, dict[str, Any]]], bool], timeout_s: float = 10.0) -> None:
         """Wait until the menu, by label, is so."""
         self._wait(lambda: condition({each["label"]: each for each in self.menu()}), timeout_s)
 
-    def choose(self, label: str) -> None:
-        """Click on an entry of the menu."""
-        (number,) = [each["id"] for each in self.menu() if each["label"] == label]
+    def choose(self, *labels: str) -> None:
+        """Click on an entry of the menu, or of a submenu: the labels on the way there."""
+        entries: list[dict[str, Any]] = self.menu()
+        number = 0
+        for label in labels:
+            (entry,) = [each for each in entries if each["label"] == label]
+            number, entries = entry["id"], entry["entries"]
         path = self._property("Menu")
         self._call(path, MENU, "Event", "isvu", [number, "clicked", Variant("i", 0), 0])
 
@@ -135,6 +134,16 @@ class TrayHost:
         while not condition():
             assert time.monotonic() < deadline, "the panel did not see it in time"
             time.sleep(0.05)
+
+
+def _entries(layout: Any) -> list[dict[str, Any]]:
+    entries = []
+    for child in layout[2]:
+        number, properties, _ = child.value
+        entry = {key: value.value for key, value in properties.items()}
+        if entry.get("type") != "separator" and entry.get("visible", True):
+            entries.append({"id": number, "entries": _entries(child.value), **entry})
+    return entries
 
 
 @contextmanager

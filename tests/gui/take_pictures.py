@@ -102,7 +102,7 @@ def take_menu(display: Display, desktop: DesktopProgram, folder: Path) -> None:
     time.sleep(0.5)
     display.click(WIDTH - 20, HEIGHT - PANEL_HEIGHT + 4, button=3)  # so that the menu leaves the icon free
     time.sleep(1)
-    display.picture(folder / "tray-menu.png", f"360x200+{WIDTH - 360}+{HEIGHT - 200}")
+    display.picture(folder / "tray-menu.png", f"360x220+{WIDTH - 360}+{HEIGHT - 220}")
     display.press("Escape")
     mark = desktop.place
     display.click(WIDTH - PANEL_HEIGHT // 2, HEIGHT - PANEL_HEIGHT // 2)

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.desktop_display import Display
 from fakes.desktop_program import DesktopProgram, running_desktop
-from meadow_desktop.fake_engine import CANNED
+from meadow_desktop.fake_answers import CANNED
 from meadow_engine.api.places import find_places
 
 pytestmark = pytest.mark.display

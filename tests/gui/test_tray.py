@@ -52,6 +52,38 @@ def test_a_panel_sees_icon_and_menu_and_its_clicks_arrive(
         assert desktop.end() == 0
 
 
+def test_a_pause_is_chosen_in_the_panel_s_menu_and_ended_there(
+    display: Display, tray_host: TrayHost, tmp_path: Path
+) -> None:
+    with running_desktop(display, tmp_path, "--fake-engine", "sharing"):
+        tray_host.wait_for_item()
+        tray_host.wait_for_menu(lambda menu: "Sharing layers 0–2 of meadow-demo" in menu)
+        (pause,) = [entry for entry in tray_host.menu() if entry["label"] == "Pause"]
+        assert [entry["label"] for entry in pause["entries"]] == [
+            "30 minutes",
+            "1 hour",
+            "4 hours",
+            "Until Meadow is restarted",
+            "Until I resume",
+        ]
+        tray_host.choose("Pause", "1 hour")
+        tray_host.wait_for_menu(lambda menu: "Paused: 1 hour left" in menu)
+        menu = {entry["label"]: entry for entry in tray_host.menu()}
+        assert menu["Share this computer"]["toggle-state"] == 1  # who pauses still agrees to share
+        assert "Pause" not in menu
+        tray_host.choose("Resume sharing")
+        tray_host.wait_for_menu(lambda menu: "Sharing layers 0–2 of meadow-demo" in menu and "Pause" in menu)
+
+
+def test_sharing_that_waits_for_the_person_begins_anyway(display: Display, tray_host: TrayHost, tmp_path: Path) -> None:
+    with running_desktop(display, tmp_path, "--fake-engine", "waiting"):
+        tray_host.wait_for_item()
+        tray_host.wait_for_menu(lambda menu: "Waiting: you are here" in menu)
+        tray_host.choose("Share anyway for 1 hour")
+        tray_host.wait_for_menu(lambda menu: "Sharing layers 0–2 of meadow-demo" in menu)
+        assert "Share anyway for 1 hour" not in [entry["label"] for entry in tray_host.menu()]
+
+
 def test_without_a_panel_the_window_serves_and_closing_it_ends_the_program(display: Display, tmp_path: Path) -> None:
     with running_desktop(display, tmp_path, "--fake-engine", "off") as desktop:
         assert not desktop.wait_for("started")["tray_host"]

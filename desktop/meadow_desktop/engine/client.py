@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from PySide6.QtCore import QObject, QTimer, QUrl, Signal
 from PySide6.QtNetwork import QNetworkAccessManager, QNetworkProxy, QNetworkReply, QNetworkRequest
 
@@ -22,7 +22,7 @@ from meadow_desktop.chat.answering import (
 )
 from meadow_desktop.chat.chunks import read_chunk, read_error_body, read_problem
 from meadow_desktop.engine.sse import EventParser, EventTooLargeError, ServerSentEvent
-from meadow_engine.api.commands import SetSharing
+from meadow_engine.api.commands import Pause, PauseLength, SetSharing, ShareAnyway
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.events import KEEPALIVE_S, STATUS_EVENT
 from meadow_engine.api.places import RunningEngine
@@ -133,7 +133,7 @@ class AnswerStream(QObject):
 
 
 class SharingRequest(QObject):
-    """`POST /api/sharing`: ends with the new status or with a problem."""
+    """A command about sharing: ends with the new status or with a problem."""
 
     done = Signal(object)  # EngineStatus | Problem
 
@@ -178,11 +178,26 @@ class EngineClient(QObject):
         return AnswerStream(self._network.post(request, json.dumps(body).encode()), self)
 
     def set_sharing(self, enabled: bool) -> SharingRequest:
-        """Begin or end sharing."""
-        request = self._request("/api/sharing", has_body=True)
+        """Agree to sharing, or no longer."""
+        return self._command("/api/sharing", SetSharing(enabled=enabled))
+
+    def pause(self, length: PauseLength) -> SharingRequest:
+        """Share nothing for a while."""
+        return self._command("/api/pause", Pause(length=length))
+
+    def resume(self) -> SharingRequest:
+        """End a pause."""
+        return self._command("/api/resume")
+
+    def share_anyway(self, code: str) -> SharingRequest:
+        """Let one reason not count for an hour."""
+        return self._command("/api/share-anyway", ShareAnyway(code=code))
+
+    def _command(self, path: str, body: BaseModel | None = None) -> SharingRequest:
+        request = self._request(path, has_body=True)
         request.setTransferTimeout(REQUEST_TIMEOUT_MS)
-        body = SetSharing(enabled=enabled).model_dump_json().encode()
-        return SharingRequest(self._network.post(request, body), self)
+        data = b"{}" if body is None else body.model_dump_json().encode()
+        return SharingRequest(self._network.post(request, data), self)
 
     def _request(self, path: str, *, has_body: bool = False) -> QNetworkRequest:
         request = QNetworkRequest(QUrl(self.engine.url.rstrip("/") + path))

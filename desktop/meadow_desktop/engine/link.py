@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from meadow_desktop.engine.client import EngineClient, StatusStream
+from meadow_desktop.engine.client import EngineClient, SharingRequest, StatusStream
 from meadow_desktop.engine.link_policy import EngineExit, LinkFacts, decide, present
 from meadow_desktop.engine.link_state import Connected, LinkState, Searching
 from meadow_desktop.engine.process import EngineProcess
+from meadow_engine.api.commands import PauseLength
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.places import Places, RunningEngine, read_running_engine
 from meadow_engine.api.status import EngineStatus
@@ -86,7 +87,7 @@ class EngineLink(QObject):
 
     @property
     def is_sharing_pending(self) -> bool:
-        """A click on the switch has not been answered yet."""
+        """A command about sharing has not been answered yet."""
         return self._is_sharing_pending
 
     def begin(self) -> None:
@@ -102,12 +103,20 @@ class EngineLink(QObject):
         self._tick()
 
     def set_sharing(self, enabled: bool) -> None:
-        """Ask the engine to begin or end sharing."""
-        client = self.client
-        if client is None or self._is_sharing_pending:
-            return
-        self._is_sharing_pending = True
-        client.set_sharing(enabled).done.connect(self._take_sharing)
+        """Tell the engine that the person agrees to sharing, or no longer does."""
+        self._command(lambda client: client.set_sharing(enabled))
+
+    def pause(self, length: PauseLength) -> None:
+        """Ask the engine to share nothing for a while."""
+        self._command(lambda client: client.pause(length))
+
+    def resume(self) -> None:
+        """Ask the engine to end a pause."""
+        self._command(lambda client: client.resume())
+
+    def share_anyway(self, code: str) -> None:
+        """Ask the engine to let one reason not count for an hour."""
+        self._command(lambda client: client.share_anyway(code))
 
     def close(self) -> None:
         """Let go of the engine; one that we started is ended first. `closed` follows."""
@@ -153,6 +162,14 @@ class EngineLink(QObject):
             if ended is None
             else EngineExit(ended.code, ended.last_words, ended.had_connected, now - ended.at, ended.in_a_row),
         )
+
+    def _command(self, send: Callable[[EngineClient], SharingRequest]) -> None:
+        """One at a time: a click that comes before the last one was answered is not heard."""
+        client = self.client
+        if client is None or self._is_sharing_pending:
+            return
+        self._is_sharing_pending = True
+        send(client).done.connect(self._take_sharing)
 
     def _connect(self, record: RunningEngine) -> None:
         client = EngineClient(record, self)

@@ -92,7 +92,8 @@ class EngineProcess(QObject):
         try:
             with self._log_file.open("rb") as file:
                 end = file.seek(0, 2)
-                file.seek(max(self._log_start, end - _TAIL_BYTES))
+                start = self._log_start if self._log_start <= end else 0  # it began a new file
+                file.seek(max(start, end - _TAIL_BYTES))
                 return find_last_words(file.read().decode("utf-8", errors="replace"))
         except OSError:
             return None

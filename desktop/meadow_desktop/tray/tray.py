@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QIcon
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
 from meadow_desktop.tray.icon import make_icon
+from meadow_desktop.tray.pause_menu import SHARE_ANYWAY, PauseMenu
 from meadow_desktop.tray.view import EngineView, IconShape, describe_for_tooltip
 
 _LOOK_AGAIN_MS = 2000
@@ -20,6 +21,9 @@ class Tray(QObject):
 
     chat_asked = Signal()
     share_asked = Signal(bool)
+    pause_asked = Signal(str)  # PauseLength
+    resume_asked = Signal()
+    anyway_asked = Signal(str)  # the reason's code
     quit_asked = Signal()
     host_changed = Signal(bool)
 
@@ -31,15 +35,26 @@ class Tray(QObject):
         self._status.setEnabled(False)
         self._share = QAction("Share this computer", self._menu)
         self._share.setCheckable(True)
+        self._pause = PauseMenu("Pause", self._menu)
+        self._resume = QAction("Resume sharing", self._menu)
+        self._anyway = QAction(SHARE_ANYWAY, self._menu)
+        self._anyway_code = ""
         chat = QAction("Open chat", self._menu)
         leave = QAction("Quit Meadow", self._menu)
         self._menu.addAction(self._status)
         self._menu.addSeparator()
         self._menu.addAction(self._share)
+        self._menu.addMenu(self._pause)
+        self._menu.addAction(self._resume)
+        self._menu.addAction(self._anyway)
+        self._menu.addSeparator()
         self._menu.addAction(chat)
         self._menu.addSeparator()
         self._menu.addAction(leave)
         self._share.triggered.connect(self.share_asked)
+        self._pause.pause_asked.connect(self.pause_asked)
+        self._resume.triggered.connect(lambda: self.resume_asked.emit())
+        self._anyway.triggered.connect(lambda: self.anyway_asked.emit(self._anyway_code))
         chat.triggered.connect(self.chat_asked)
         leave.triggered.connect(self.quit_asked)
 
@@ -65,6 +80,14 @@ class Tray(QObject):
         self._status.setText(view.headline)
         self._share.setChecked(bool(view.is_share_checked))
         self._share.setEnabled(view.can_share and not is_pending)
+        self._anyway_code = view.anyway_code
+        for action, is_offered in (
+            (self._pause.menuAction(), view.can_pause),
+            (self._resume, view.can_resume),
+            (self._anyway, bool(view.anyway_code)),
+        ):
+            action.setVisible(is_offered)
+            action.setEnabled(not is_pending)
         self._icon.show()
 
     def hide(self) -> None:

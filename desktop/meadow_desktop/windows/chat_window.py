@@ -36,6 +36,9 @@ class ChatWindow(QMainWindow):
     """The one window."""
 
     share_asked = Signal(bool)
+    pause_asked = Signal(str)  # PauseLength
+    resume_asked = Signal()
+    anyway_asked = Signal(str)  # the reason's code
     retry_asked = Signal()
     quit_asked = Signal()
     was_closed = Signal()
@@ -145,6 +148,9 @@ class ChatWindow(QMainWindow):
         self._composer.stop_asked.connect(desk.stop)
         self._transcript.repeat_asked.connect(self._ask_again)
         self._strip.share_asked.connect(self.share_asked)
+        self._strip.pause_asked.connect(self.pause_asked)
+        self._strip.resume_asked.connect(self.resume_asked)
+        self._strip.anyway_asked.connect(self.anyway_asked)
         self._strip.retry_asked.connect(self.retry_asked)
         for keys, action in (
             ("Ctrl+N", self._begin_new),

@@ -1,4 +1,4 @@
-"""The engine's state along the bottom of the window, with the same switch as the tray's menu. GUI thread."""
+"""The engine's state along the bottom of the window, with the same commands as the tray's menu. GUI thread."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from meadow_desktop.tray.icon import draw_pixmap
+from meadow_desktop.tray.pause_menu import SHARE_ANYWAY, PauseMenu
 from meadow_desktop.tray.view import EngineView
 from meadow_desktop.windows.elided_label import ElidedLabel
 
@@ -23,27 +24,41 @@ _ROOMY = 820
 
 
 class StatusStrip(QFrame):
-    """Icon, words, and the switch."""
+    """Icon, words, buttons, and the switch."""
 
     share_asked = Signal(bool)
+    pause_asked = Signal(str)  # PauseLength
+    resume_asked = Signal()
+    anyway_asked = Signal(str)  # the reason's code
     retry_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("strip")
         self._icon = QLabel()
-        self._headline, self._detail = ElidedLabel(), ElidedLabel()
+        self._headline, self._detail, self._notes = ElidedLabel(), ElidedLabel(), ElidedLabel()
         self._headline.setProperty("kind", "strong")
         self._detail.setProperty("kind", "muted")
+        self._notes.setProperty("kind", "muted")
         words = QVBoxLayout()
         words.setSpacing(1)
         words.addWidget(self._headline)
         words.addWidget(self._detail)
+        words.addWidget(self._notes)
         self._hint = QLabel()
         self._hint.setProperty("kind", "muted")
-        self._retry = QPushButton("Try now")
-        self._retry.setObjectName("retry-engine")
+        self._retry = _button("Try now", "retry-engine")
         self._retry.clicked.connect(self.retry_asked)
+        self._pause = _button("Pause", "pause")
+        self._pause_menu = PauseMenu("Pause", self._pause)
+        self._pause.setMenu(self._pause_menu)
+        self._pause_menu.pause_asked.connect(self.pause_asked)
+        self._resume = _button("Resume", "resume")
+        self._resume.clicked.connect(self.resume_asked)
+        self._anyway_code = ""
+        self._anyway = _button("Share anyway", "share-anyway")
+        self._anyway.setToolTip(SHARE_ANYWAY)
+        self._anyway.clicked.connect(lambda: self.anyway_asked.emit(self._anyway_code))
         self._share = Switch("Share this computer")
         self._share.setObjectName("share")
         self._share.clicked.connect(lambda: self.share_asked.emit(self._share.isChecked()))
@@ -54,6 +69,9 @@ class StatusStrip(QFrame):
         row.addLayout(words, 1)
         row.addWidget(self._hint)
         row.addWidget(self._retry)
+        row.addWidget(self._anyway)
+        row.addWidget(self._pause)
+        row.addWidget(self._resume)
         row.addWidget(self._share)
 
     def show_view(self, view: EngineView, *, is_pending: bool) -> None:
@@ -62,9 +80,20 @@ class StatusStrip(QFrame):
         self._headline.setText(view.headline)
         self._detail.setText(view.detail)
         self._detail.setVisible(bool(view.detail))
+        self._notes.setText(view.notes)
+        self._notes.setVisible(bool(view.notes))
         self._retry.setVisible(view.can_retry)
+        self._anyway_code = view.anyway_code
+        for button, is_offered in (
+            (self._pause, view.can_pause),
+            (self._resume, view.can_resume),
+        ):
+            button.setVisible(is_offered)
+            button.setEnabled(not is_pending)
+        self._anyway.setEnabled(not is_pending)
         self._share.setChecked(bool(view.is_share_checked))
         self._share.setEnabled(view.can_share and not is_pending)
+        self._make_room()
 
     def show_hint(self, text: str) -> None:
         """What closing the window does, where somebody may be surprised by it."""
@@ -72,12 +101,21 @@ class StatusStrip(QFrame):
         self._make_room()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """In a narrow window the engine's state is more important than the hint."""
+        """In a narrow window the engine's state is more important than hints and rarer buttons."""
         super().resizeEvent(event)
         self._make_room()
 
     def _make_room(self) -> None:
-        self._hint.setVisible(bool(self._hint.text()) and self.width() >= _ROOMY)
+        is_roomy = self.width() >= _ROOMY
+        self._anyway.setVisible(is_roomy and bool(self._anyway_code))
+        self._hint.setVisible(is_roomy and bool(self._hint.text()) and not self._anyway_code)
+
+
+def _button(text: str, name: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setObjectName(name)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keyboard to the question being written
+    return button
 
 
 class Switch(QAbstractButton):

@@ -16,7 +16,8 @@ from meadow_desktop.chat.desk import ChatDesk
 from meadow_desktop.chat.store import ConversationStore
 from meadow_desktop.engine.link import EngineLink
 from meadow_desktop.engine.link_state import Connected, Unreachable
-from meadow_desktop.fake_engine import CANNED, FakeEngine
+from meadow_desktop.fake_answers import CANNED
+from meadow_desktop.fake_engine import FakeEngine
 from meadow_desktop.tray.view import present
 from meadow_desktop.windows.chat_window import ChatWindow
 from meadow_desktop.windows.theme import LIGHT
@@ -160,7 +161,7 @@ def test_a_lost_server_and_a_refusal_are_shown_and_can_be_tried_again(
 
 
 def test_waiting_for_layers_is_said_while_it_lasts(link: EngineLink, desk: ChatDesk, start_engine: StartEngine) -> None:
-    start_engine("waiting")
+    start_engine("missing")
     connect(link)
     desk.ask("q")
     wait_until(lambda: last(desk).phase == "waiting")
