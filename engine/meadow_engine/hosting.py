@@ -25,9 +25,12 @@ from meadow_engine.runtime.batcher import Batcher
 from meadow_engine.runtime.caches import PAGE_TOKENS
 from meadow_engine.runtime.cores import share_cores
 from meadow_engine.runtime.device import ComputeThread, choose_device, free_bytes
+from meadow_engine.runtime.duty_cycle import DutyCycle
 from meadow_engine.runtime.pool import PagePool, PoolLimits
 from meadow_engine.runtime.span import LoadOptions, OutOfMemoryError, Span, layer_bytes
 from meadow_engine.serving.span_server import ServingCounts, ServingLimits, SpanServer
+from meadow_engine.serving.traffic import Traffic
+from meadow_engine.serving.upload import Upload
 from meadow_engine.serving.usage import Usage
 
 if TYPE_CHECKING:
@@ -52,12 +55,17 @@ class HostOptions:
     """What to host and how. `layers` None lets the placement decide.
 
     `memory_bytes` bounds what weights and caches take of the device's memory together; None: whatever is free.
+    `compute_share` is the part of the time in which the device may compute, `upload_bytes_s` the most that is sent in a
+    second; 0: no limit. What `own_peer` gets and sends is not for others: it is neither limited nor counted.
     """
 
     layers: tuple[int, int] | None = None
     load: LoadOptions = field(default_factory=LoadOptions)
     public_name: str = "meadow"
     memory_bytes: int | None = None
+    compute_share: float = 1.0
+    upload_bytes_s: float = 0.0
+    own_peer: str = ""
 
 
 @dataclass
@@ -68,7 +76,14 @@ class Hosted:
     announcement: Announcement
     counts: ServingCounts
     usage: Callable[[], Usage]
+    traffic: Traffic
+    duty: DutyCycle
     leave_within_s: float = LEAVE_S
+
+    def limit(self, compute_share: float, upload_bytes_s: float) -> None:
+        """From now on these limits count; see `HostOptions`."""
+        self.duty.share = compute_share
+        self.traffic.upload.bytes_per_s = upload_bytes_s
 
 
 @asynccontextmanager
@@ -92,14 +107,22 @@ async def hosting(
         log.info("Layers %d:%d are loaded in %.1f s", start, end, loaded.compute_s)
         pool = PagePool(_pool_limits(span, lent_bytes - span.weight_bytes))
 
+        traffic = Traffic(Upload(options.upload_bytes_s), options.own_peer)
+
         async def connect(peer: str) -> Stream:
-            return await node.open(peer, PROTOCOL)
+            return traffic.over(await node.open(peer, PROTOCOL))
+
+        async def serve(stream: Stream) -> None:
+            await server.serve(limited := traffic.over(stream))
+            await limited.aclose()
 
         limits = ServingLimits(retained_bytes=int(free_bytes(choose_device("cpu")) * _RETAINED_SHARE))
         server = SpanServer(description.fingerprint, span, Batcher(compute), pool, connect, limits)
-        await node.serve(PROTOCOL, server.serve)
-        announcement = _announcement(description, span, options.public_name, token_s)
-        hosted = Hosted(span, announcement, server.counts, server.usage)
+        await node.serve(PROTOCOL, serve)
+        # Routing shall know how long a token takes here, rests included.
+        announcement = _announcement(description, span, options.public_name, token_s / options.compute_share)
+        hosted = Hosted(span, announcement, server.counts, server.usage, traffic, compute.duty)
+        hosted.limit(options.compute_share, options.upload_bytes_s)
         try:
             async with asyncio.TaskGroup() as group:
                 await node.directory.announce(announcement)
@@ -109,6 +132,7 @@ async def hosting(
                 finally:
                     renewing.cancel()
         finally:
+            compute.duty.hurry()
             await asyncio.gather(_withdraw(node, announcement), server.leave(hosted.leave_within_s))
             await node.stop_serving(PROTOCOL)
     finally:

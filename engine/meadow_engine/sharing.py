@@ -1,86 +1,185 @@
-"""Switch hosting on and off while the engine runs, and say in which state it is."""
+"""Switch hosting on and off while the engine runs, and say in which state it is.
+
+Layers are hosted by a process of their own (`host/`): what fails there ends no chat, and what it took is free again
+when it has ended, whatever it was doing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from meadow_client.errors import MeadowError, describe_layers
-from meadow_client.models.description import ModelDescription
-from meadow_client.swarm.node import SwarmNode
-from meadow_engine.api.status import SharingState
-from meadow_engine.hosting import Hosted, HostOptions, hosting
+from meadow_client.errors import describe_layers
+from meadow_engine.api.status import SharingState, Span
+from meadow_engine.host.child import COMMAND, HostChild, running_host
+from meadow_engine.host.protocol import Failed, Limits, Loading, Order, Served, Serving
 
-if TYPE_CHECKING:
-    import torch
+LEAVE_S = 30.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+# Who has been hosting for so long did not fail at the start: the next failure is counted as the first.
+_STEADY_S = 120.0
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """What is hosted now."""
+
+    span: Span
+    peer: str
+    address: list[str]
 
 
 class Sharing:
     """Hosts a span while it is wanted. `run` is its one task."""
 
-    def __init__(
-        self, node: SwarmNode, description: ModelDescription, device: torch.device, options: HostOptions
-    ) -> None:
-        self._node = node
-        self._description = description
-        self._device = device
-        self._options = options
+    def __init__(self, order: Callable[[], Order], command: Sequence[str] = COMMAND) -> None:
+        """`order` says what to host, at the time when that begins; `command` starts the host process."""
+        self._order = order
+        self._command = command
         self._wanted = False
+        self._leave_within_s = LEAVE_S
+        self._why_not = "Sharing is switched off"
         self._changed = asyncio.Event()
+        self._child: HostChild | None = None
+        self._tokens_before = 0
         self.state: SharingState = "off"
-        self.detail = "Sharing is switched off"
+        self.detail = self._why_not
         self.hosted: Hosted | None = None
+        self.sessions = 0
+        self.tokens = 0
         self.on_change: Callable[[], None] = lambda: None
+        self.on_traffic: Callable[[int, int], None] = lambda _sent_bytes, _received_bytes: None
+        """Hears of bytes that were sent and received for others since it was called last."""
 
-    def want(self, enabled: bool) -> None:
-        """Ask for sharing or for its end; `state` follows."""
-        if enabled != self._wanted or self.state == "failed":
+    def want(self, enabled: bool, why_not: str = "Sharing is switched off", within_s: float = LEAVE_S) -> None:
+        """Ask for sharing, or for its end within some seconds; `state` follows."""
+        self._why_not, self._leave_within_s = why_not, within_s
+        if enabled != self._wanted or (enabled and self.state == "failed"):
             self._wanted = enabled
             self._changed.set()
+        elif not enabled:
+            self._changed.set()  # the reason may be another one, or the time shorter
+
+    def limit(self, limits: Limits) -> None:
+        """Change the limits of what is hosted now; the next order has them anyway."""
+        if self._child is not None:
+            self._child.order(limits)
 
     async def run(self) -> None:
-        """Follow `want` until cancelled."""
+        """Follow `want` until cancelled; then conversations are handed over, too."""
+        pause_s = _FIRST_PAUSE_S
         while True:
             self._changed.clear()
-            if self._wanted:
-                await self._share()
-            else:
-                self._say("off", "Sharing is switched off")
-            if not self._changed.is_set():
+            if not self._wanted:
+                pause_s = _FIRST_PAUSE_S
+                self._say("off", self._why_not)
                 await self._changed.wait()
+                continue
+            began_s = _now()
+            why = await self._share()
+            if why is None:
+                continue
+            if _now() - began_s > _STEADY_S:
+                pause_s = _FIRST_PAUSE_S
+            log.warning("%s", why)
+            self._say("starting", f"{why}. Starting again in {pause_s:.0f} s")
+            await self._pause(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    async def _share(self) -> None:
-        self._say("starting", f"Loading layers of {self._description.name}")
+    async def _share(self) -> str | None:
+        """Host until it is not wanted any more; a sentence if the host process ended by itself."""
+        self._say("starting", "Starting")
+        order = self._order()
         try:
-            async with hosting(self._node, self._description, self._device, self._options) as hosted:
-                self.hosted = hosted
-                held = describe_layers([(hosted.span.start, hosted.span.end)])
-                self._say("sharing", f"Holding {held} of {self._description.name}")
-                await self._changed.wait()
-                self._say("stopping", "Giving the memory back")
-        except* MeadowError as errors:
-            error = _first(errors)
-            log.warning("Sharing failed: %s", error)
-            self._wanted = False
-            self._say("failed", f"{error}. {getattr(error, 'advice', '')}".strip())
-        except* Exception:
-            # The engine serves chats, too: a span that cannot be hosted must not end it.
-            log.exception("Sharing failed")
-            self._wanted = False
-            self._say("failed", "Something went wrong while sharing. The log says more; switch it on to try again.")
+            async with running_host(order, self._command) as child:
+                self._child = child
+                try:
+                    return await self._follow(child)
+                except asyncio.CancelledError:
+                    await self._end(child, self._leave_within_s)
+                    raise
+        except OSError as error:
+            return f"The part that hosts layers cannot be started ({error.strerror or error})"
         finally:
-            self.hosted = None
+            self._tokens_before, self.sessions = self.tokens, 0
+            self._child, self.hosted = None, None
+
+    async def _follow(self, child: HostChild) -> str | None:
+        async with asyncio.TaskGroup() as group:
+            hearing = group.create_task(self._hear(child))
+            changing = group.create_task(self._until_unwanted())
+            await asyncio.wait((hearing, changing), return_when=asyncio.FIRST_COMPLETED)
+            was_left = not hearing.done()
+            if was_left:
+                await self._end(child, self._leave_within_s)
+            changing.cancel()
+        if (failed := hearing.result()) is not None:
+            self._wanted = False
+            self._why_not = f"{failed.message}. {failed.advice}".strip()
+            log.warning("Sharing failed: %s", failed.message)
+            self._say("failed", self._why_not)
+            await self._changed.wait()
+            return None
+        code = await child.wait()
+        if was_left or not self._wanted:
+            return None
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return f"The part that hosts layers ended unexpectedly ({how})"
+
+    async def _until_unwanted(self) -> None:
+        while self._wanted:
+            await self._changed.wait()
+            self._changed.clear()
+
+    async def _end(self, child: HostChild, within_s: float) -> None:
+        self._say("stopping", "Giving the memory back")
+        async with asyncio.TaskGroup() as group:
+            leaving = group.create_task(child.leave(within_s))
+            while not leaving.done():
+                self._changed.clear()
+                changing = group.create_task(self._changed.wait())
+                await asyncio.wait((leaving, changing), return_when=asyncio.FIRST_COMPLETED)
+                changing.cancel()
+                if not leaving.done() and self._leave_within_s < within_s:  # the person cannot wait any more
+                    within_s = self._leave_within_s
+                    group.create_task(child.leave(within_s))
+        self._changed.set()
+
+    async def _hear(self, child: HostChild) -> Failed | None:
+        failed: Failed | None = None
+        sent_before, received_before = 0, 0
+        async for report in child.reports():
+            match report:
+                case Loading(model) if self.state == "starting":
+                    self._say("starting", f"Loading layers of {model}")
+                case Serving(model, start, end, peer, address) if self.state == "starting":
+                    self.hosted = Hosted(Span(start=start, end=end), peer, address)
+                    self._say("sharing", f"Holding {describe_layers([(start, end)])} of {model}")
+                case Served(sessions, tokens, sent_bytes, received_bytes):
+                    self.sessions, self.tokens = sessions, self._tokens_before + tokens
+                    self.on_traffic(sent_bytes - sent_before, received_bytes - received_before)
+                    sent_before, received_before = sent_bytes, received_bytes
+                    self.on_change()
+                case Failed():
+                    failed = report
+        return failed
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._until_unwanted()
+        except TimeoutError:
+            pass
 
     def _say(self, state: SharingState, detail: str) -> None:
-        self.state, self.detail = state, detail
-        self.on_change()
+        if (state, detail) != (self.state, self.detail):
+            self.state, self.detail = state, detail
+            self.on_change()
 
 
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _now() -> float:
+    return asyncio.get_running_loop().time()

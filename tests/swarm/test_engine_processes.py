@@ -19,7 +19,8 @@ ALREADY_RUNNING = 3
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> tuple[Program, Path]:  # type: ignore[misc]
     base = Path(tmp_path_factory.mktemp("daemon"))
     (base / "config").mkdir()
-    (base / "config" / "settings.toml").write_text('# mine\nlisten = ["/ip4/127.0.0.1/tcp/0"]\ndevice = "cpu"\n')
+    settings = '# mine\nlisten = ["/ip4/127.0.0.1/tcp/0"]\ndevice = "cpu"\nmode = "always"\nforeign_cpu_percent = 100\n'
+    (base / "config" / "settings.toml").write_text(settings)
     with running_meadow("--no-gui", "--base-dir", str(base)) as program:
         yield program, base
 

@@ -101,6 +101,11 @@ class Answerer:
     def context_length(self) -> int:
         return self.description.context_length
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether an answer is being computed."""
+        return bool(self._runs)
+
     def chat_ids(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """Token ids of a conversation whose next turn is the assistant's."""
         if getattr(self._tokenizer, "chat_template", None):

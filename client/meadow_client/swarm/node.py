@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from hivemind.p2p.p2p_daemon_bindings.datastructures import StreamInfo
 from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, DispatchFailure
@@ -31,9 +32,11 @@ __all__ = [
     "NodeDownError",
     "NodeFailedError",
     "PeerUnreachableError",
+    "Reader",
     "Stream",
     "StreamHandler",
     "SwarmNode",
+    "Writer",
 ]
 
 _CLOSE_S = 1.0
@@ -41,13 +44,36 @@ _CLOSE_S = 1.0
 log = logging.getLogger(__name__)
 
 
+class Reader(Protocol):
+    """The part of asyncio.StreamReader that a stream needs."""
+
+    async def readexactly(self, n: int, /) -> bytes: ...
+
+    async def read(self, n: int = ..., /) -> bytes: ...
+
+
+class Writer(Protocol):
+    """The part of asyncio.StreamWriter that a stream needs; every `writelines` is one whole frame."""
+
+    @property
+    def transport(self) -> asyncio.WriteTransport: ...
+
+    def writelines(self, data: Sequence[bytes | bytearray | memoryview], /) -> None: ...
+
+    async def drain(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    async def wait_closed(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class Stream:
     """One raw stream to or from a peer."""
 
     peer: str
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
+    reader: Reader
+    writer: Writer
 
     async def aclose(self) -> None:
         """Close and forget; never raises for a stream that is already broken, nor waits for one that is stuck."""

@@ -1,7 +1,7 @@
 """Where Meadow keeps files on this computer; the desktop and the engine agree on these places.
 
 configuration   settings.toml, api-key
-data            conversations/, identity
+data            conversations/, identity, host-identity
 cache           downloaded model files
 logs            engine.log, desktop.log
 runtime         engine.json (how to reach the running engine; mode 0600), locks
@@ -40,6 +40,21 @@ class Places:
     @property
     def identity_file(self) -> Path:
         return self.data / "identity"
+
+    @property
+    def host_identity_file(self) -> Path:
+        """Of the process that hosts layers: a peer of its own."""
+        return self.data / "host-identity"
+
+    @property
+    def wishes_file(self) -> Path:
+        """A pause that has to outlive the engine."""
+        return self.data / "sharing.json"
+
+    @property
+    def volume_file(self) -> Path:
+        """What was sent and received for others this month."""
+        return self.data / "volume.json"
 
     @property
     def conversations(self) -> Path:
@@ -99,6 +114,10 @@ def write_private(path: Path, text: str) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     temporary.unlink(missing_ok=True)  # left behind by a crash, it would keep its own mode
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -70,11 +70,11 @@ def set_up_logging(*, is_verbose: bool = False, is_quiet: bool = False) -> None:
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
     """Run a command's coroutine on the fastest event loop there is."""
-    with suppress(ImportError):
-        import uvloop
-
-        return int(uvloop.run(main))
-    return asyncio.run(main)
+    try:
+        from uvloop import run
+    except ImportError:
+        from asyncio import run
+    return int(run(main))
 
 
 def stop_event(*, is_tethered: bool = False) -> asyncio.Event:

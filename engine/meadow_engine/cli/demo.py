@@ -58,15 +58,25 @@ async def _demo(arguments: argparse.Namespace) -> int:
 async def _with_daemon(arguments: argparse.Namespace, swarm: LocalSwarm, stop: asyncio.Event) -> int:
     from meadow_client.swarm.node import LOOPBACK
     from meadow_engine.api.places import find_places
-    from meadow_engine.api.settings import Settings
     from meadow_engine.daemon import running_engine
     from meadow_engine.instance_lock import instance_lock
+    from meadow_engine.kept_settings import KeptSettings
 
     base_dir: Path = getattr(arguments, "base_dir", None) or places_of(arguments).cache / "demo"
     places = find_places(base_dir)
-    settings = Settings(initial_peers=swarm.address, listen=list(LOOPBACK), public_name="this-computer", device="cpu")
+    kept = KeptSettings(
+        places.settings_file,
+        {
+            "initial_peers": swarm.address,
+            "listen": list(LOOPBACK),
+            "public_name": "this-computer",
+            "device": "cpu",
+            "mode": "always",
+            "foreign_cpu_percent": 100,
+        },
+    )
     with instance_lock(places.engine_lock):
-        async with running_engine(places, settings) as engine:
+        async with running_engine(places, kept) as engine:
             say_ready(
                 "demo",
                 url=engine.status().base_url,

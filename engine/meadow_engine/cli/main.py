@@ -5,21 +5,53 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Protocol
 
-from meadow_engine.cli import app, bench, bootstrap, chat, demo, doctor, gateway, models, serve, status, swarm
+from meadow_client.errors import UsageError
+from meadow_engine.cli import (
+    app,
+    autostart,
+    bench,
+    bootstrap,
+    chat,
+    demo,
+    doctor,
+    gateway,
+    models,
+    serve,
+    status,
+    swarm,
+)
 from meadow_engine.cli.console import DONE, FAILED, expected_error, fail, set_up_logging
 from meadow_engine.cli.options import add_base_dir
+from meadow_engine.cli.pausing import DrainCommand, PauseCommand, ResumeCommand
+from meadow_engine.cli.settings_flags import flags_of
 
-_COMMANDS = {
+
+class Command(Protocol):
+    """A module or an object that is one command."""
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser, /) -> None: ...
+
+    def run(self, arguments: argparse.Namespace, /) -> int: ...
+
+
+_COMMANDS: dict[str, Command] = {
     "demo": demo,
     "serve": serve,
     "bootstrap": bootstrap,
     "chat": chat,
     "gateway": gateway,
     "status": status,
+    "pause": PauseCommand(),
+    "resume": ResumeCommand(),
+    "drain": DrainCommand(),
     "models": models,
     "swarm": swarm,
     "doctor": doctor,
+    "autostart": autostart,
     "bench": bench,
 }
 
@@ -31,6 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up_logging(is_verbose=getattr(parsed, "verbose", False), is_quiet=getattr(parsed, "quiet", False))
     module = _COMMANDS.get(parsed.command, app)
     try:
+        if module is not app and flags_of(parsed):
+            raise UsageError(
+                f"Flags of `meadow --no-gui` do not go with `meadow {parsed.command}`",
+                f"`meadow {parsed.command} --help` says which do.",
+            )
         return int(module.run(parsed))
     except KeyboardInterrupt:
         return DONE

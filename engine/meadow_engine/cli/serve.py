@@ -37,8 +37,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
     from meadow_client.invitation import read_addresses
     from meadow_client.models.description import describe
     from meadow_client.swarm.node import EVERYWHERE, SwarmNode
-    from meadow_engine.daemon import parse_layers
-    from meadow_engine.hosting import HostOptions, check_layers, hosting
+    from meadow_engine.hosting import HostOptions, check_layers, hosting, parse_layers
     from meadow_engine.runtime.device import choose_device
     from meadow_engine.runtime.span import LoadOptions
     from meadow_engine.serving.usage import keep_written

@@ -159,10 +159,10 @@ def _find_addresses(arguments: argparse.Namespace) -> list[str]:
         UsageError: there is no such thing.
     """
     from meadow_client.invitation import read_addresses
-    from meadow_engine.settings_file import read_settings
+    from meadow_engine.settings_file import read_leniently
 
     places = places_of(arguments)
-    addresses = read_addresses(arguments.join or read_settings(places.settings_file).initial_peers)
+    addresses = read_addresses(arguments.join or read_leniently(places.settings_file).settings.initial_peers)
     if addresses:
         return addresses
     try:

@@ -6,8 +6,9 @@ Answers are values of `meadow_engine.api`; failures under /api are a `Problem`, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Protocol
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -25,14 +26,25 @@ from meadow_client.gateway.app import (
     malformed_reply,
 )
 from meadow_client.gateway.replies import error_status
-from meadow_client.gateway.security import LocalOnly
+from meadow_client.gateway.security import LocalOnly, openai_refusal
 from meadow_client.models.answering import Answerer
-from meadow_engine.api.commands import SetSharing
+from meadow_engine.api.commands import ChangeSettings, Pause, PauseLength, SetSharing, ShareAnyway
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.events import KEEPALIVE_S, STATUS_EVENT
+from meadow_engine.api.settings_overview import SettingsOverview
 from meadow_engine.api.status import EngineStatus, ModelStatus
 
-_POLL_S = 0.25
+# No more events than this many seconds apart, however much changes.
+_PAUSE_S = 0.25
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "It cannot be meant, or is not possible."},
+    401: {"model": Problem, "description": "The key is missing or wrong."},
+    403: {"model": Problem, "description": "A web page asked."},
+    421: {"model": Problem, "description": "Somebody asked for another computer."},
+    500: {"model": Problem, "description": "It failed on this computer; the log says more."},
+    503: {"model": Problem, "description": "It is not possible now."},
+}
 
 
 class Controlled(Protocol):
@@ -40,9 +52,25 @@ class Controlled(Protocol):
 
     def status(self) -> EngineStatus: ...
 
+    async def changed(self, within_s: float) -> None:
+        """Return when the status is another one, and at the latest after that time."""
+        ...
+
     async def models(self) -> list[ModelStatus]: ...
 
     async def set_sharing(self, enabled: bool) -> EngineStatus: ...
+
+    async def pause(self, length: PauseLength) -> EngineStatus: ...
+
+    async def resume(self) -> EngineStatus: ...
+
+    async def drain(self) -> EngineStatus: ...
+
+    async def share_anyway(self, code: str) -> EngineStatus: ...
+
+    def settings(self) -> SettingsOverview: ...
+
+    async def change_settings(self, values: Mapping[str, object]) -> SettingsOverview: ...
 
     async def answerer(self) -> Answerer: ...
 
@@ -53,7 +81,13 @@ def create_app(engine: Controlled, key: str) -> ASGIApp:
     app.include_router(_control_routes(engine))
     app.include_router(create_router(engine.answerer))
     _handle_errors(app)
-    return LocalOnly(app, key)
+    return LocalOnly(app, key, _refusal)
+
+
+def _refusal(path: str, code: str, message: str) -> Any:
+    if path.startswith("/v1"):
+        return openai_refusal(path, code, message)
+    return Problem(code=code.replace("_", "-"), message=message).model_dump()
 
 
 def _handle_errors(app: FastAPI) -> None:
@@ -98,7 +132,7 @@ def _problem(status: int, code: str, message: str, advice: str = "") -> Response
 
 
 def _control_routes(engine: Controlled) -> APIRouter:
-    router = APIRouter(prefix="/api")
+    router = APIRouter(prefix="/api", responses=_PROBLEMS)
 
     @router.get("/status")
     async def status() -> EngineStatus:
@@ -115,6 +149,36 @@ def _control_routes(engine: Controlled) -> APIRouter:
         """Begin or end hosting layers for others."""
         return await engine.set_sharing(command.enabled)
 
+    @router.post("/pause")
+    async def pause(command: Pause) -> EngineStatus:
+        """Share nothing for a while."""
+        return await engine.pause(command.length)
+
+    @router.post("/resume")
+    async def resume() -> EngineStatus:
+        """End a pause, or a finishing, and share as soon as nothing speaks against it."""
+        return await engine.resume()
+
+    @router.post("/drain")
+    async def drain() -> EngineStatus:
+        """Let conversations finish or move on, and share nothing until resumed."""
+        return await engine.drain()
+
+    @router.post("/share-anyway")
+    async def share_anyway(command: ShareAnyway) -> EngineStatus:
+        """Let one reason not count for an hour."""
+        return await engine.share_anyway(command.code)
+
+    @router.get("/settings")
+    async def settings() -> SettingsOverview:
+        """All settings, where their values come from, and what is wrong with them."""
+        return engine.settings()
+
+    @router.patch("/settings")
+    async def change_settings(command: ChangeSettings) -> SettingsOverview:
+        """Change settings; what was fixed by a flag or a variable cannot be changed."""
+        return await engine.change_settings(command.values)
+
     @router.get("/events")
     async def events() -> StreamingResponse:
         """Server-sent events; see `meadow_engine.api.events`."""
@@ -125,12 +189,19 @@ def _control_routes(engine: Controlled) -> APIRouter:
 
 async def _status_events(engine: Controlled) -> AsyncIterator[str]:
     shown: str | None = None
-    silent_s = 0.0
+    shown_s, number = 0.0, 0
     while True:
-        status = engine.status()
-        picture = status.model_copy(update={"uptime_s": 0.0}).model_dump_json()
-        if picture != shown or silent_s >= KEEPALIVE_S:
-            shown, silent_s = picture, 0.0
-            yield f"event: {STATUS_EVENT}\ndata: {status.model_dump_json()}\n\n"
-        await asyncio.sleep(_POLL_S)
-        silent_s += _POLL_S
+        status, now_s = engine.status(), time.monotonic()
+        picture = _without_clocks(status).model_dump_json()
+        if picture != shown or now_s - shown_s >= KEEPALIVE_S:
+            shown, shown_s, number = picture, now_s, number + 1
+            yield f"id: {number}\nevent: {STATUS_EVENT}\ndata: {status.model_dump_json()}\n\n"
+            await asyncio.sleep(_PAUSE_S)  # in which it may have changed again
+        else:
+            await engine.changed(max(0.0, shown_s + KEEPALIVE_S - time.monotonic()))
+
+
+def _without_clocks(status: EngineStatus) -> EngineStatus:
+    """What of a status is news: not that time goes by."""
+    reasons = [reason.model_copy(update={"may_end_s": None}) for reason in status.reasons]
+    return status.model_copy(update={"uptime_s": 0.0, "may_begin_s": None, "reasons": reasons})

@@ -20,6 +20,7 @@ import torch
 
 from meadow_client.errors import MeadowError
 from meadow_engine.runtime.cores import CoreShare
+from meadow_engine.runtime.duty_cycle import DutyCycle
 
 _T = TypeVar("_T")
 
@@ -47,10 +48,14 @@ class _Job:
 
 
 class ComputeThread:
-    """Runs functions on one thread with one torch device, on its share of the cores if it is given one to keep."""
+    """Runs functions on one thread with one torch device, on its share of the cores if it is given one to keep.
 
-    def __init__(self, device: torch.device, cores: CoreShare | None = None) -> None:
+    `duty` says how much of the time it may work; without it, all of it.
+    """
+
+    def __init__(self, device: torch.device, cores: CoreShare | None = None, duty: DutyCycle | None = None) -> None:
         self.device = device
+        self.duty = duty or DutyCycle()
         self._cores = cores
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._is_closing = False
@@ -87,6 +92,7 @@ class ComputeThread:
     def close(self) -> None:
         """Drop what waits and let the current work end."""
         self._is_closing = True
+        self.duty.hurry()
         dropped = []
         with suppress(Empty):
             while True:
@@ -109,9 +115,11 @@ class ComputeThread:
                 value = job.function()
             except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
                 failed = error
-            _tell(job, value, failed, began - job.asked, time.perf_counter() - began)
+            compute_s = time.perf_counter() - began
+            _tell(job, value, failed, began - job.asked, compute_s)
             # Nothing may keep a result (or what it holds) alive until the next job comes.
             del job, value, failed
+            self.duty.rest_after(compute_s)
         if self._cores is not None:
             self._cores.leave()
 

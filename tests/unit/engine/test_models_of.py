@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from meadow_client.swarm.directory import Announcement, Server
-from meadow_engine.daemon import models_of
+from meadow_engine.models_overview import models_of
 
 OWN: Any = SimpleNamespace(fingerprint="own", name="demo", num_layers=4, context_length=256)
 

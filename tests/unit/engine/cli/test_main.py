@@ -15,7 +15,7 @@ from meadow_engine.cli import models, status
 from meadow_engine.cli.engine_api import NoEngineError, get
 from meadow_engine.cli.main import build_parser, main
 from meadow_engine.cli.options import model_of, places_of
-from meadow_engine.daemon import parse_layers
+from meadow_engine.hosting import parse_layers
 
 STATUS = EngineStatus(
     version="0.1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,15 @@ import pytest
 
 from fakes.clock import FakeClock
 from meadow_client.errors import MeadowError, ModelUnusableError, UsageError
+from meadow_engine.api.commands import PauseLength
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.events import KEEPALIVE_S, STATUS_EVENT
-from meadow_engine.api.status import EngineStatus, ModelStatus
+from meadow_engine.api.settings import Settings
+from meadow_engine.api.settings_overview import SettingsOverview, state_of_settings
+from meadow_engine.api.status import EngineStatus, ModelStatus, WhyNot
 from meadow_engine.control import app as app_module
 from meadow_engine.control.app import create_app
+from meadow_engine.kept_settings import SettingFixedError
 
 KEY = "key-of-the-tests"
 STATUS = EngineStatus(
@@ -35,13 +39,50 @@ STATUS = EngineStatus(
 MODEL = ModelStatus(id="demo", num_layers=2, coverage=[1, 0], servers=1, context_length=512, is_complete=False)
 
 
+PAGE = SettingsOverview(file="/settings.toml", can_change=True, problems=[], settings=state_of_settings(Settings(), {}))
+
+
 @dataclass
 class FakeEngine:
+    """Notes what is asked of it. Time goes by while somebody waits for a change that does not come."""
+
     now: EngineStatus = field(default_factory=lambda: STATUS)
     fails_with: Exception | None = None
     wanted: list[bool] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    clock: FakeClock | None = None
 
     def status(self) -> EngineStatus:
+        return self.now
+
+    async def changed(self, within_s: float) -> None:
+        await asyncio.sleep(0)
+        if self.clock is not None:
+            self.clock.advance(within_s)
+
+    async def pause(self, length: PauseLength) -> EngineStatus:
+        return self._note("pause", length)
+
+    async def resume(self) -> EngineStatus:
+        return self._note("resume")
+
+    async def drain(self) -> EngineStatus:
+        return self._note("drain")
+
+    async def share_anyway(self, code: str) -> EngineStatus:
+        return self._note("share-anyway", code)
+
+    def settings(self) -> SettingsOverview:
+        return PAGE
+
+    async def change_settings(self, values: Mapping[str, object]) -> SettingsOverview:
+        self._note("settings", values)
+        return PAGE
+
+    def _note(self, *asked: Any) -> EngineStatus:
+        if self.fails_with is not None:
+            raise self.fails_with
+        self.asked.append(asked)
         return self.now
 
     async def models(self) -> list[ModelStatus]:
@@ -93,7 +134,90 @@ async def test_sharing_is_switched(http: httpx.AsyncClient, engine: FakeEngine, 
     assert EngineStatus.model_validate_json(reply.content) == engine.now
 
 
-@pytest.mark.parametrize("path", ["/api/status", "/api/models", "/api/events", "/api/openapi.json", "/v1/models"])
+@pytest.mark.parametrize(
+    ("path", "body", "asked"),
+    [
+        ("/api/pause", {}, ("pause", "resumed")),
+        ("/api/pause", {"length": "30m"}, ("pause", "30m")),
+        ("/api/pause", {"length": "restart"}, ("pause", "restart")),
+        ("/api/resume", None, ("resume",)),
+        ("/api/resume", {}, ("resume",)),
+        ("/api/drain", None, ("drain",)),
+        ("/api/share-anyway", {"code": "metered"}, ("share-anyway", "metered")),
+    ],
+)
+async def test_the_persons_word_is_passed_on_and_answered_with_the_status(
+    http: httpx.AsyncClient, engine: FakeEngine, path: str, body: object, asked: tuple[Any, ...]
+) -> None:
+    reply = await http.post(path, json=body)
+    assert (reply.status_code, engine.asked) == (200, [asked])
+    assert EngineStatus.model_validate_json(reply.content) == STATUS
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/pause", {"length": "2h"}),
+        ("/api/pause", {"length": 30}),
+        ("/api/pause", {"lenght": "30m"}),
+        ("/api/share-anyway", {}),
+        ("/api/share-anyway", {"code": "x" * 65}),
+        ("/api/share-anyway", {"code": None}),
+    ],
+)
+async def test_a_word_that_cannot_be_meant_is_a_problem_and_changes_nothing(
+    http: httpx.AsyncClient, engine: FakeEngine, path: str, body: object
+) -> None:
+    reply = await http.post(path, json=body)
+    assert (reply.status_code, problem_of(reply).code, engine.asked) == (400, "invalid-request", [])
+
+
+async def test_a_reason_that_cannot_be_left_out_is_a_problem_with_advice(
+    http: httpx.AsyncClient, engine: FakeEngine
+) -> None:
+    engine.fails_with = UsageError("'paused' is no reason that can be left out", "Those that can: metered.")
+    reply = await http.post("/api/share-anyway", json={"code": "paused"})
+    assert (reply.status_code, problem_of(reply).advice) == (400, "Those that can: metered.")
+
+
+async def test_settings_are_shown_with_all_that_a_page_needs(http: httpx.AsyncClient) -> None:
+    page = SettingsOverview.model_validate_json((await http.get("/api/settings")).content)
+    assert page == PAGE
+    assert {row.name for row in page.settings} == set(Settings.model_fields)
+
+
+async def test_settings_are_changed_by_name(http: httpx.AsyncClient, engine: FakeEngine) -> None:
+    values = {"idle_s": 60, "programs": ["chess"], "quiet_s": None}
+    reply = await http.patch("/api/settings", json={"values": values})
+    assert (reply.status_code, engine.asked) == (200, [("settings", values)])
+    assert SettingsOverview.model_validate_json(reply.content) == PAGE
+
+
+@pytest.mark.parametrize("body", [{}, {"values": []}, {"values": {"idle_s": 1}, "more": 1}, {"idle_s": 60}])
+async def test_changes_of_another_form_are_a_problem(http: httpx.AsyncClient, engine: FakeEngine, body: object) -> None:
+    reply = await http.patch("/api/settings", json=body)
+    assert (reply.status_code, problem_of(reply).code, engine.asked) == (400, "invalid-request", [])
+
+
+async def test_a_setting_that_is_fixed_is_a_problem_that_says_by_what(
+    http: httpx.AsyncClient, engine: FakeEngine
+) -> None:
+    engine.fails_with = SettingFixedError("idle_s", "--idle-s")
+    reply = await http.patch("/api/settings", json={"values": {"idle_s": 60}})
+    found = problem_of(reply)
+    assert (reply.status_code, found.code, found.message) == (400, "setting-fixed", "idle_s is fixed by --idle-s.")
+
+
+@pytest.mark.parametrize("path", ["/api/pause", "/api/resume", "/api/drain", "/api/share-anyway"])
+async def test_a_web_page_cannot_say_a_word(http: httpx.AsyncClient, engine: FakeEngine, path: str) -> None:
+    reply = await http.post(path, json={"code": "metered"}, headers={"Origin": "https://example.org"})
+    assert (reply.status_code, engine.asked) == (403, [])
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/status", "/api/models", "/api/events", "/api/settings", "/api/openapi.json", "/v1/models"],
+)
 async def test_nothing_is_told_without_the_key(http: httpx.AsyncClient, path: str) -> None:
     assert (await http.get(path, headers={"Authorization": "Bearer wrong"})).status_code == 401
 
@@ -153,7 +277,8 @@ async def test_failures_of_the_chat_server_keep_openais_form(http: httpx.AsyncCl
 
 async def test_the_api_describes_itself(http: httpx.AsyncClient) -> None:
     described = (await http.get("/api/openapi.json")).json()
-    assert {"/api/status", "/api/models", "/api/sharing", "/api/events"} <= set(described["paths"])
+    words = {"/api/pause", "/api/resume", "/api/drain", "/api/share-anyway", "/api/settings"}
+    assert {"/api/status", "/api/models", "/api/sharing", "/api/events"} | words <= set(described["paths"])
     for path in ("/docs", "/redoc", "/openapi.json"):
         assert (await http.get(path)).status_code == 404
 
@@ -163,12 +288,14 @@ class Events:
 
     def __init__(self, engine: FakeEngine) -> None:
         self._stream = app_module._status_events(engine)
+        self.count = 0
 
     async def next(self) -> EngineStatus:
         text = await anext(self._stream)
-        assert text.startswith(f"event: {STATUS_EVENT}\ndata: ")
+        self.count += 1
+        assert text.startswith(f"id: {self.count}\nevent: {STATUS_EVENT}\ndata: ")
         assert text.endswith("\n\n")
-        assert text.count("\n") == 3
+        assert text.count("\n") == 4
         return EngineStatus.model_validate(json.loads(text.split("data: ", 1)[1]))
 
     async def aclose(self) -> None:
@@ -184,6 +311,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 @pytest.fixture
 async def events(engine: FakeEngine, clock: FakeClock) -> AsyncIterator[Events]:
+    engine.clock = clock
     found = Events(engine)
     yield found
     await found.aclose()
@@ -204,12 +332,37 @@ async def test_a_change_is_told_within_a_quarter_of_a_second(
     assert clock.now - began <= 0.25
 
 
+def with_clocks(seconds: float) -> EngineStatus:
+    """A status in which nothing is news but how late it is."""
+    reason = WhyNot(code="settling", sentence="Wait.", may_end_s=seconds, can_share_anyway=True)
+    return STATUS.model_copy(update={"uptime_s": seconds, "may_begin_s": seconds, "reasons": [reason]})
+
+
+async def test_many_changes_are_told_a_quarter_of_a_second_apart_and_the_last_one_too(
+    events: Events, engine: FakeEngine, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for changes in the pause behind an event: what changes then must not be overheard."""
+    await events.next()
+    sessions = iter(range(1, 4))
+    sleep = clock.sleep
+
+    async def changing(seconds: float) -> None:
+        await sleep(seconds)
+        engine.now = STATUS.model_copy(update={"sessions": next(sessions, 3)})
+
+    monkeypatch.setattr(app_module.asyncio, "sleep", changing)
+    began = clock.now
+    assert [(await events.next()).sessions for _ in range(3)] == [1, 2, 3]
+    assert clock.now - began == pytest.approx(0.75)
+
+
 async def test_without_a_change_there_is_a_sign_of_life_only(
     events: Events, engine: FakeEngine, clock: FakeClock
 ) -> None:
+    engine.now = with_clocks(1.0)
     await events.next()
     began = clock.now
-    engine.now = STATUS.model_copy(update={"uptime_s": 99.0})
+    engine.now = with_clocks(99.0)
     assert (await events.next()).uptime_s == 99.0
     assert clock.now - began == pytest.approx(KEEPALIVE_S)
 
@@ -243,4 +396,4 @@ async def test_events_are_a_stream_of_server_sent_events(engine: FakeEngine) -> 
         gone.set()
     assert start["status"] == 200
     assert dict(start["headers"])[b"content-type"].startswith(b"text/event-stream")
-    assert first["body"].startswith(b"event: status\ndata: {")
+    assert first["body"].startswith(b"id: 1\nevent: status\ndata: {")

@@ -1,0 +1,208 @@
+"""A real engine shares while it may, gives everything back when it must, and survives what happens to its processes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from fakes.desktop_display import Display, missing_programs, running_display
+from fakes.processes import LOOPBACK, Program, close, run_meadow, start_meadow, wait_ready, wait_until
+from meadow_engine.api.status import EngineStatus
+from meadow_engine.cli.console import note
+
+SETTINGS = {
+    "listen": [LOOPBACK],
+    "device": "cpu",
+    "dtype": "float32",
+    "share": True,
+    "mode": "always",
+    "foreign_cpu_percent": 100,
+    "memory_kept_gb": 0,
+    "disk_kept_gb": 0,
+    "share_on_battery": True,
+    "share_metered": True,
+    "too_hot_c": 110,
+    "cool_again_c": 105,
+    "public_name": "engine of the tests",
+}
+BEGINS_S = 60.0
+
+
+class Home:
+    """A base folder with settings, and the engine that runs in it."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+
+    def write_settings(self, **changes: object) -> None:
+        lines = [f"{name} = {json.dumps(value)}" for name, value in {**SETTINGS, **changes}.items()]
+        self.write("config/settings.toml", "\n".join(lines))
+
+    def write(self, name: str, text: str) -> None:
+        path = self.base / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    @contextmanager
+    def engine(self) -> Iterator[Program]:
+        program = start_meadow("--no-gui", "--base-dir", str(self.base))
+        try:
+            yield wait_ready(program)
+        finally:
+            close(program)
+
+    def meadow(self, *arguments: str) -> str:
+        done = run_meadow(*arguments, "--base-dir", str(self.base))
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def status(self) -> EngineStatus:
+        running = json.loads((self.base / "run" / "engine.json").read_text())
+        reply = httpx.get(
+            f"{running['url']}/api/status", headers={"Authorization": f"Bearer {running['token']}"}, timeout=20
+        )
+        return EngineStatus.model_validate_json(reply.content)
+
+    def until(self, sharing: str, timeout_s: float = BEGINS_S) -> None:
+        wait_until(lambda: self.status().sharing == sharing, timeout_s, f"the state {sharing}")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    found = Home(tmp_path)
+    found.write_settings()
+    return found
+
+
+def hosts_of(program: Program) -> list[psutil.Process]:
+    """The host processes of an engine, without what they have started."""
+    children = psutil.Process(program.process.pid).children()
+    return [child for child in children if child.name() != "p2pd" and not is_gone(child)]
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Gone, or dead and not yet waited for: process 1 of a container may never do that."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_pause_holds_over_a_restart_until_it_is_taken_back(home: Home) -> None:
+    with home.engine() as program:
+        home.until("sharing")
+        (host,) = hosts_of(program)
+        began_s = time.monotonic()
+        words = home.meadow("pause", "30m")
+        assert words.startswith(("paused — You paused sharing", "stopping — "))
+        wait_until(lambda: is_gone(host), 5, "the host process's end")
+        note(f"the host process was gone {time.monotonic() - began_s:.1f} s after `meadow pause` was typed")
+        home.until("paused", 5)
+        assert program.end() == 0
+    with home.engine() as program:
+        home.until("paused", 10)
+        status = home.status()
+        assert (status.reasons[0].code, hosts_of(program), status.span) == ("paused", [], None)
+        assert status.may_begin_s is not None
+        assert 1700 < status.may_begin_s <= 1800
+        assert "It may begin in 30 minutes." in home.meadow("status")
+        words = home.meadow("resume")
+        assert not words.startswith("paused")
+        home.until("sharing")
+        assert len(hosts_of(program)) == 1
+
+
+def test_a_host_process_that_is_killed_comes_back_and_the_status_says_so_meanwhile(home: Home) -> None:
+    with home.engine() as program:
+        home.until("sharing")
+        (host,) = hosts_of(program)
+        host.kill()
+        wait_until(lambda: "ended unexpectedly (signal 9)" in home.status().sharing_detail, 5, "the reason")
+        assert home.status().sharing == "starting"
+        home.until("sharing")
+        (next_host,) = hosts_of(program)
+        assert next_host.pid != host.pid
+
+
+def test_nothing_is_left_of_an_engine_that_is_killed(home: Home) -> None:
+    with home.engine() as program:
+        home.until("sharing")
+        family = psutil.Process(program.process.pid).children(recursive=True)
+        assert sorted(child.name() == "p2pd" for child in family) == [False, True, True]
+        began_s = time.monotonic()
+        program.kill()
+        wait_until(lambda: all(is_gone(child) for child in family), 8, "the end of host process and p2pd")
+        note(f"all processes were gone {time.monotonic() - began_s:.1f} s after the engine was killed")
+    with home.engine():
+        assert home.status().sharing in ("starting", "sharing")
+
+
+def test_files_that_cannot_be_read_keep_no_engine_from_starting(home: Home) -> None:
+    home.write("config/settings.toml", f'listen = ["{LOOPBACK}"]\nshare = true\nidle_s = "soon"\n')
+    home.write("data/sharing.json", '{"pause": "for ever"')
+    home.write("run/engine.json", "{")
+    with home.engine() as program:
+        status = home.status()
+        assert (status.sharing, status.reasons[0].code) == ("off", "no-consent")
+        assert any("idle_s" in problem for problem in status.problems)
+        assert "Sharing stays off" in home.meadow("status")
+        assert json.loads(home.meadow("pause", "1h", "--json"))["sharing"] == "paused"
+        assert "sharing.json cannot be read" in program.log()
+    assert json.loads((home.base / "data" / "sharing.json").read_text())["pause"] == "1h"
+
+
+def test_settings_that_are_no_toml_keep_no_engine_from_starting(home: Home) -> None:
+    home.write("config/settings.toml", "share == true")
+    with home.engine():
+        status = home.status()
+        assert (status.sharing, bool(status.problems)) == ("off", True)
+    assert (home.base / "config" / "settings.toml").read_text() == "share == true"
+
+
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[Display]:
+    """A screen that nobody else uses; programs that are started now appear there."""
+    missing = missing_programs()
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    with running_display() as running:
+        for name in ("WAYLAND_DISPLAY", "XDG_SESSION_TYPE", "XAUTHORITY"):
+            monkeypatch.delenv(name, raising=False)
+        environment: Mapping[str, str] = running.environment()
+        for name in ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_CURRENT_DESKTOP"):
+            monkeypatch.setenv(name, environment[name])
+        yield running
+
+
+def since(began_s: float, is_so: Callable[[], bool], what: str) -> float:
+    """Seconds until something is so."""
+    wait_until(is_so, 10, what)
+    return time.monotonic() - began_s
+
+
+def test_a_touch_of_the_mouse_gives_everything_back_and_quiet_brings_it_again(home: Home, display: Display) -> None:
+    home.write_settings(mode="when-idle", idle_s=2, quiet_s=1)
+    display.move(10, 10)
+    with home.engine() as program:
+        assert home.status().sharing in ("off", "waiting", "starting")
+        home.until("sharing")
+        for x in (200, 300):
+            (host,) = hosts_of(program)
+            began_s = time.monotonic()
+            display.move(x, 200)
+            told_s = since(began_s, lambda: home.status().sharing != "sharing", "the end of sharing")
+            assert home.status().reasons[0].code == "person-here"
+            gone_s = since(began_s, lambda host=host: is_gone(host), "the host process's end")  # type: ignore[misc]
+            note(f"after input: not sharing in {told_s:.3f} s, host process gone in {gone_s:.3f} s")
+            assert told_s < 1.5
+            assert gone_s < 2.5
+            home.until("waiting", 5)
+            assert home.status().may_begin_s is not None
+            home.until("sharing")
