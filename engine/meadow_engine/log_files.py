@@ -48,8 +48,8 @@ _ADDRESS = re.compile(
 _OWN = re.compile(r"(?:/ip[46]/)?(?:127\.\d+\.\d+\.\d+|0\.0\.0\.0|::1?)(?:[:/].*)?")
 _CROSSED_OUT = "[address]"
 
-# As `set_up_logging` of the command line writes them: time, level, logger, text.
-_LINE = re.compile(r"^\d\d:\d\d:\d\d (?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) (?P<text>.*)$", re.DOTALL)
+# As `set_up_logging` of the command line writes them: time, level, logger, text. hivemind calls warnings WARN.
+_LINE = re.compile(r"^\d\d:\d\d:\d\d (?P<level>DEBUG|INFO|WARN(ING)?|ERROR|CRITICAL) (?P<text>.*)$", re.DOTALL)
 
 
 class LogFile(RotatingFileHandler):
