@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from meadow_client.errors import describe_layers
@@ -20,6 +21,9 @@ LEAVE_S = 30.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 # Who has been hosting for so long did not fail at the start: the next failure is counted as the first.
 _STEADY_S = 120.0
+
+# An expected failure may be gone by itself: a network that is down, memory that others hold.
+_TRY_AGAIN_S = 600.0
 
 log = logging.getLogger(__name__)
 
@@ -118,11 +122,13 @@ class Sharing:
                 await self._end(child, self._leave_within_s)
             changing.cancel()
         if (failed := hearing.result()) is not None:
-            self._wanted = False
-            self._why_not = f"{failed.message}. {failed.advice}".strip()
             log.warning("Sharing failed: %s", failed.message)
-            self._say("failed", self._why_not)
-            await self._changed.wait()
+            if self._wanted:
+                self._changed.clear()
+                self._say("failed", f"{failed.message}. {failed.advice}".strip())
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_TRY_AGAIN_S):
+                        await self._changed.wait()
             return None
         code = await child.wait()
         if was_left or not self._wanted:

@@ -37,6 +37,11 @@ _MEANING = {
         "What a chat notices when servers are lost. A stall is the longest pause between two tokens, or what a prompt"
         " takes longer than usual. With failures, the reference computes the whole text anew in a new session."
     ),
+    "leaving": (
+        "A chat in the middle of its answer, when a server of its chain hands over, or is killed. The ratio is the"
+        " longest pause after a kill by that of a hand-over. “Megabytes moved” is what all servers received more than"
+        " for the same text without any loss."
+    ),
 }
 _MACHINE = {
     "system": "System",
@@ -65,7 +70,7 @@ def _lines(records: Sequence[Record]) -> Iterator[str]:
     yield from _machine(records)
     yield "## In short"
     yield ""
-    rows_of_stages = [_summary(record) for record in records if not record.skipped]
+    rows_of_stages = [_summary(record) for record in records if record.error or _is_of_rates(record)]
     yield from _table(("measured", "model", "tokens/s, ours", "tokens/s, reference", "ratio"), rows_of_stages)
     for record in records:
         yield from _stage(record)
@@ -88,6 +93,11 @@ def _machine(records: Sequence[Record]) -> Iterator[str]:
         yield ""
     yield "Servers and client share this one machine, so nothing here gets faster by having more computers."
     yield ""
+
+
+def _is_of_rates(record: Record) -> bool:
+    """Whether tokens per second are what was measured; of losses it is pauses."""
+    return record.report is not None and "tokens_per_second" in record.report["results"]
 
 
 def _summary(record: Record) -> tuple[str, ...]:
@@ -123,7 +133,8 @@ def _stage(record: Record) -> Iterator[str]:
         return
     yield _MEANING[_kind(record.report)]
     yield ""
-    body = [*rows(record.report), ("ratio of tokens per second", words_of(record.report["ratio"]), "")]
+    name = "ratio of tokens per second" if _is_of_rates(record) else "ratio"
+    body = [*rows(record.report), (name, words_of(record.report["ratio"]), "")]
     yield from _table(("", "ours", "reference"), body)
     runs = record.report["settings"]["runs"]
     yield f"{runs} {'run' if runs == 1 else 'runs'} of each side in {record.seconds:.0f} s, starting included."

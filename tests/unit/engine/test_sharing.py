@@ -222,6 +222,15 @@ async def test_an_expected_failure_is_shown_with_its_advice_and_tried_again_only
     await room.until_state("sharing")
 
 
+async def test_an_expected_failure_is_tried_again_after_a_while(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing_module, "_TRY_AGAIN_S", 0.3)
+    room.kind = "refused"
+    room.sharing.want(True)
+    await room.until_state("failed")
+    room.kind = "good"
+    await room.until_state("sharing")
+
+
 async def test_a_failure_is_forgotten_when_sharing_is_switched_off(room: Room) -> None:
     room.kind = "refused"
     room.sharing.want(True)
