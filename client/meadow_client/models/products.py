@@ -49,7 +49,7 @@ def choose_forms(weights: Sequence[torch.Tensor]) -> dict[int, Form]:
     if not sample or sample[0].device.type != "cpu":
         return {}
     with torch.inference_mode():
-        return {n: by_columns for n in range(2, MOST_ROWS + 1) if _is_faster(by_columns, sample, n)}
+        return {n: by_columns for n in range(2, MOST_ROWS + 1) if is_faster(by_columns, sample, n)}
 
 
 def use_forms(module: nn.Module, forms: Mapping[int, Form]) -> None:
@@ -75,7 +75,8 @@ def apply_linear(
     return (output if bias is None else output + bias).reshape(*rows.shape[:-1], -1)
 
 
-def _is_faster(form: Form, weights: Iterable[torch.Tensor], count: int) -> bool:
+def is_faster(form: Form, weights: Iterable[torch.Tensor], count: int) -> bool:
+    """Whether `count` rows go through these weights in clearly less time than with `linear`; measured now."""
     pairs = [(torch.ones(count, weight.shape[1], dtype=weight.dtype), weight) for weight in weights]
     return _time(form, pairs) < _WORTH_IT * _time(linear, pairs)
 

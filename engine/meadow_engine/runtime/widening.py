@@ -10,18 +10,15 @@ Shapes: N rows, I values in and O values out of a linear layer, as in `meadow_cl
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
-from torch.nn.functional import linear
 
-from meadow_client.models.products import Form
+from meadow_client.models.products import Form, is_faster
 
 _SLICE_BYTES = 2 * 1024 * 1024
 _COUNTS = (64, 32, 16, 8)
 _MEASURED_WEIGHTS = 8 * 1024 * 1024
-_WORTH_IT = 0.9
 
 IsFaster = Callable[[int], bool]
 
@@ -63,7 +60,7 @@ def widen(forms: Mapping[int, Form], weights: Sequence[torch.Tensor]) -> Mapping
     if not sample or sample[0].device.type != "cpu" or sample[0].dtype not in (torch.bfloat16, torch.float16):
         return forms
     with torch.inference_mode():
-        least = least_count(_COUNTS, lambda count: _is_faster(sample, count))
+        least = least_count(_COUNTS, lambda count: is_faster(by_slices, sample, count))
     return forms if least is None else WideForms(forms, least)
 
 
@@ -75,18 +72,3 @@ def least_count(counts: Sequence[int], is_faster: IsFaster) -> int | None:
             break
         least = count
     return least
-
-
-def _is_faster(weights: Sequence[torch.Tensor], count: int) -> bool:
-    pairs = [(torch.ones(count, weight.shape[1], dtype=weight.dtype), weight) for weight in weights]
-    return _time(by_slices, pairs) < _WORTH_IT * _time(linear, pairs)
-
-
-def _time(form: Form, pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> float:
-    best = float("inf")
-    for _ in range(2):
-        began = time.perf_counter()
-        for rows, weight in pairs:
-            form(rows, weight)
-        best = min(best, time.perf_counter() - began)
-    return best

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from fakes.engine_status import STATUS as EXAMPLE
 from meadow_client.errors import MeadowError, UsageError
 from meadow_engine.api.places import RunningEngine, find_places, write_private
-from meadow_engine.api.status import EngineStatus, ModelStatus, Span
+from meadow_engine.api.status import ModelStatus, Span
 from meadow_engine.cli import main as main_module
 from meadow_engine.cli import models, status
 from meadow_engine.cli.engine_api import NoEngineError, get
@@ -17,22 +18,16 @@ from meadow_engine.cli.main import build_parser, main
 from meadow_engine.cli.options import model_of, places_of
 from meadow_engine.hosting import parse_layers
 
-STATUS = EngineStatus(
-    version="0.1",
-    pid=7,
-    peer="12D3KooWself",
-    name="computer",
-    address=[],
-    uptime_s=62.4,
-    device="cpu",
-    sharing="sharing",
-    sharing_detail="Holding layers 0–3 of demo",
-    model="demo",
-    span=Span(start=0, end=4),
-    sessions=2,
-    tokens_served=300,
-    peers=1,
-    base_url="http://127.0.0.1:4711/v1",
+STATUS = EXAMPLE.model_copy(
+    update={
+        "uptime_s": 62.4,
+        "sharing": "sharing",
+        "sharing_detail": "Holding layers 0–3 of demo",
+        "span": Span(start=0, end=4),
+        "sessions": 2,
+        "tokens_served": 300,
+        "peers": 1,
+    }
 )
 
 Captured = pytest.CaptureFixture[str]

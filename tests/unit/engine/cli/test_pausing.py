@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fakes.engine_status import STATUS as EXAMPLE
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.places import RunningEngine, find_places, write_private
 from meadow_engine.api.status import EngineStatus, SharingState
@@ -18,19 +19,8 @@ from meadow_engine.cli import main as main_module
 from meadow_engine.cli.main import main
 from meadow_engine.cli.status import describe_sharing
 
-STATUS = EngineStatus(
-    version="0.1",
-    pid=7,
-    peer="12D3KooWself",
-    name="computer",
-    address=[],
-    uptime_s=62.4,
-    device="cpu",
-    sharing="paused",
-    sharing_detail="You paused sharing for a while.",
-    may_begin_s=1799.87,
-    model="demo",
-    base_url="http://127.0.0.1:4711/v1",
+STATUS = EXAMPLE.model_copy(
+    update={"sharing": "paused", "sharing_detail": "You paused sharing for a while.", "may_begin_s": 1799.87}
 )
 
 Captured = pytest.CaptureFixture[str]

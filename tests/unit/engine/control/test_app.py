@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from fakes.clock import FakeClock
+from fakes.engine_status import STATUS
 from meadow_client.errors import MeadowError, ModelUnusableError, UsageError
 from meadow_engine.api.commands import PauseLength
 from meadow_engine.api.errors import Problem
@@ -24,18 +25,6 @@ from meadow_engine.control.app import create_app
 from meadow_engine.kept_settings import SettingFixedError
 
 KEY = "key-of-the-tests"
-STATUS = EngineStatus(
-    version="0.1",
-    pid=7,
-    peer="12D3KooWself",
-    name="computer",
-    address=[],
-    uptime_s=12.5,
-    device="cpu",
-    sharing="off",
-    model="demo",
-    base_url="http://127.0.0.1:4711/v1",
-)
 MODEL = ModelStatus(id="demo", num_layers=2, coverage=[1, 0], servers=1, context_length=512, is_complete=False)
 
 

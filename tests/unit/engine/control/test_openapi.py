@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from fakes.engine_status import STATUS
 from meadow_client.errors import ModelUnusableError, UsageError
 from meadow_engine.api.commands import PauseLength
 from meadow_engine.api.settings_overview import SettingsOverview
@@ -21,18 +22,6 @@ from meadow_engine.kept_settings import KeptSettings
 
 KEY = "key-of-the-tests"
 HEADERS = {"Authorization": f"Bearer {KEY}", "Host": "127.0.0.1:4711"}
-STATUS = EngineStatus(
-    version="0.1",
-    pid=7,
-    peer="12D3KooWself",
-    name="computer",
-    address=[],
-    uptime_s=12.5,
-    device="cpu",
-    sharing="off",
-    model="demo",
-    base_url="http://127.0.0.1:4711/v1",
-)
 
 
 class EngineWithSettings:

@@ -87,7 +87,7 @@ def test_slices_are_taken_if_and_only_if_they_are_faster(weight: torch.Tensor, m
 def test_float32_and_other_devices_keep_the_usual_form(
     weight: torch.Tensor, make: Callable[[torch.Tensor], torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(widening, "_is_faster", lambda _weights, _count: True)
+    monkeypatch.setattr(widening, "is_faster", lambda _form, _weights, _count: True)
     assert widen({}, [make(weight)]) == {}
     assert widen({}, []) == {}
 
@@ -101,7 +101,7 @@ def test_a_prompt_on_a_slow_cpu_goes_through_slices_and_means_the_same(
         seen.append(rows.shape[0])
         return by_slices(rows, weight)
 
-    monkeypatch.setattr(widening, "_is_faster", lambda _weights, count: count >= 16)
+    monkeypatch.setattr(widening, "is_faster", lambda _form, _weights, count: count >= 16)
     monkeypatch.setattr(widening, "by_slices", watched)
     span = Span.load(describe(str(tiny_model("llama"))), 0, 2, CPU, LoadOptions("bfloat16"))
     monkeypatch.setattr(span_module, "widen", lambda forms, _weights: forms)
