@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import linear
 
+from meadow_client.models import products
 from meadow_client.models.description import describe
 from meadow_client.models.products import apply_linear, by_columns
 from meadow_engine.runtime import span as span_module
@@ -77,7 +78,7 @@ def test_a_linear_layer_takes_slices_for_many_rows(rows: torch.Tensor, weight: t
 
 def test_slices_are_taken_if_and_only_if_they_are_faster(weight: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     half, seconds = weight.bfloat16(), {by_slices: 1.0, linear: 2.0}
-    monkeypatch.setattr(widening, "_time", lambda form, _pairs: seconds[form])
+    monkeypatch.setattr(products, "_time", lambda form, _pairs: seconds[form])
     assert widen({}, [half]).get(8) is by_slices
     seconds[linear] = 1.0
     assert widen({}, [half]) == {}
