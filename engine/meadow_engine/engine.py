@@ -31,7 +31,7 @@ from meadow_engine.sharing import Sharing
 from meadow_engine.sharing_rules import upload_bytes_s
 from meadow_engine.sharing_watch import SharingWatch
 
-_COUNT_S = 2.0
+_COUNT_S = 5.0
 _OFF = ("no-consent", "switched-off")
 _BY_PERSON = ("paused", "finishing")
 _CAN_SHARE_ANYWAY = {kind.code for kind in REASON_KINDS if kind.can_share_anyway}

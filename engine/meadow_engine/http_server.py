@@ -22,6 +22,12 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.is_up = asyncio.Event()
+        self.stop = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Wait to be stopped. uvicorn's own loop looks ten times a second, and an engine that waits should sleep."""
+        await self.stop.wait()
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -41,7 +47,14 @@ async def serving_http(app: ASGIApp, port: int) -> AsyncIterator[str]:
     """
     listener = _listen(port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+        date_header=False,  # which uvicorn's own loop would keep true
+    )
     server = _Server(config)
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve(sockets=[listener]))
@@ -49,7 +62,7 @@ async def serving_http(app: ASGIApp, port: int) -> AsyncIterator[str]:
         try:
             yield url
         finally:
-            server.should_exit = True
+            server.stop.set()
             await serving  # a failure in the block would cancel it before it has closed its socket
 
 

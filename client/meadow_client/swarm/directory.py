@@ -26,6 +26,7 @@ RENEW_S = 15.0
 # Peers' clocks may differ by so much.
 _CLOCK_SLACK_S = 3.0
 _FIND_TIMEOUT_S = 10.0
+_SEARCHES = 5
 _ALL_MODELS = "meadow/1/models"
 
 _Layer = Annotated[int, msgspec.Meta(ge=0, le=MAX_LAYERS)]
@@ -147,10 +148,24 @@ class Directory:
                     dht = self._dht
                     if dht is None:
                         continue
-                    found = await dht.get(key, latest=True)
+                    found = await _search(dht, key)
                     if self._dht is dht:
                         return found
         return None
+
+
+async def _search(dht: DHTNode, key: str) -> ValueWithExpiration | None:
+    """The records under a key. Searches again while it meets nodes that do not answer: they are left out the next time.
+
+    After many deaths, all of the nearest nodes that others know may be dead ones.
+    """
+    found: ValueWithExpiration | None = None
+    for _ in range(_SEARCHES):
+        failures = sum(dht.blacklist.ban_counter.values())
+        found = await dht.get(key, latest=True) or found
+        if sum(dht.blacklist.ban_counter.values()) <= failures:
+            break
+    return found
 
 
 def next_expiry(now: float, last_expiry: float) -> float:

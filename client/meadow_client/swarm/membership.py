@@ -54,8 +54,8 @@ class Membership:
 
     @property
     def pause_s(self) -> float:
-        """How long until the next look."""
-        return LONELY_ROUND_S if self.is_lonely else ROUND_S
+        """How long until the next look: short for who is alone and knows somebody to call."""
+        return LONELY_ROUND_S if self.is_lonely and (self.initial or self._known) else ROUND_S
 
     def see(self, now_s: float, connected: Mapping[str, str], neighbours: Collection[str]) -> None:
         """Remember who is there: `connected` peers with their addresses, and the DHT's `neighbours`."""

@@ -20,6 +20,8 @@ from hivemind.p2p import PeerID
 REPLICAS = 5
 _BEAM = 8
 _SEARCH_AGAIN_S = 60.0
+# After many deaths, all of the nearest nodes that others know may be dead ones.
+_SEARCHES = 5
 
 
 class Publisher:
@@ -43,13 +45,18 @@ class Publisher:
         taken = await self._send(dht, records, known, expiry)
         lost = [key for key, keepers in known.items() if not keepers or len(taken[key]) < len(keepers)]
         due += [key for key in lost if key not in due]
-        if due:
+        for _ in range(_SEARCHES):
+            if not due:
+                break
             found = await dht.find_nearest_nodes([_beside(key) for key in due], k_nearest=_BEAM, beam_size=_BEAM)
             nearest = {key: list(found[_beside(key)].values()) for key in due}
-            fresh = {key: [peer for peer in nearest[key] if peer not in taken.get(key, ())] for key in due}
+            # Nodes that do not answer a search are in its result all the same, and left out of the next one.
+            living = {key: [peer for peer in nearest[key] if peer not in dht.blacklist] for key in due}
+            fresh = {key: [peer for peer in living[key] if peer not in taken.get(key, ())] for key in due}
             for key, peers in (await self._send(dht, records, fresh, expiry)).items():
                 taken[key] = taken.get(key, []) + peers
                 self._searched_s[key] = now_s
+            due = [key for key in due if len(living[key]) < len(nearest[key]) and len(taken[key]) < REPLICAS]
         self._keepers.update(taken)
         return all(taken[key] for key in ids)
 

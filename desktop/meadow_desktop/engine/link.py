@@ -175,6 +175,7 @@ class EngineLink(QObject):
         client = EngineClient(record, self)
         stream = client.watch_status()
         self._client, self._stream = client, stream
+        self._ticks.stop()  # the stream tells everything, and a tray that waits should not wake the computer
         stream.status_arrived.connect(self._take_status)
         stream.ended.connect(self._lose)
 
@@ -198,6 +199,7 @@ class EngineLink(QObject):
         self._is_sharing_pending = False
         if self._is_closing:
             return
+        self._ticks.start()
         if was_connected:
             log.info("the engine went away")
             self._lost_at = self._clock()

@@ -24,6 +24,7 @@ class FakeDHT:
     nodes: list[str] = field(default_factory=lambda: [f"n{index}" for index in range(10)])
     gone: set[str] = field(default_factory=set)
     refusing: set[str] = field(default_factory=set)
+    blacklist: set[str] = field(default_factory=set)
     searches: int = 0
     stored: dict[str, dict[DHTID, bytes]] = field(default_factory=dict)
     calls: int = 0
@@ -37,9 +38,11 @@ class FakeDHT:
         )
 
     async def find_nearest_nodes(self, queries: list[DHTID], k_nearest: int, beam_size: int) -> Any:
+        """As hivemind's: who does not answer is found all the same, but not by the next search."""
         self.searches += 1
-        present = [node for node in self.nodes if node not in self.gone]
-        return {query: {node: node for node in present[:k_nearest]} for query in queries}
+        nearest = [node for node in self.nodes if node not in self.blacklist][:k_nearest]
+        self.blacklist |= self.gone & set(nearest)
+        return {query: {node: node for node in nearest} for query in queries}
 
     async def _call_store(
         self, peer: str, keys: list[DHTID], values: list[bytes], expiries: list[float], subkeys: list[str]
@@ -94,6 +97,13 @@ async def test_when_a_keeper_is_gone_others_take_its_place_at_once(clock: FakeCl
     dht.gone = {"n1", "n2"}
     assert await publish(publisher, dht, b"2")
     assert {"n0", "n3", "n4", "n5", "n6"} <= set(dht.keepers_of(b"2"))
+
+
+async def test_many_dead_nodes_before_the_living_are_searched_through(clock: FakeClock) -> None:
+    dead = [f"dead-{index}" for index in range(20)]
+    dht = FakeDHT(nodes=[*dead, "a", "b", "c"], gone=set(dead))
+    assert await publish(Publisher("owner", clock), dht, b"1")
+    assert dht.keepers_of(b"1") == ["a", "b", "c"]
 
 
 async def test_who_refuses_a_record_does_not_count_as_one_that_keeps_it(clock: FakeClock) -> None:
