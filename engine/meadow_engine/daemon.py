@@ -83,7 +83,14 @@ async def running_engine(places: Places, kept: KeptSettings) -> AsyncIterator[En
             asyncio.TaskGroup() as group,
         ):
             engine.url = url
-            works = (sharing.run(), watch.run(), engine.count_peers(), engine.tell_changes(), volume.keep())
+            works = (
+                sharing.run(),
+                watch.run(),
+                engine.count_peers(),
+                engine.tell_changes(),
+                engine.follow_settings_file(),
+                volume.keep(),
+            )
             tasks = [group.create_task(work) for work in works]
             await watch.looked()  # so that the first who asks hears why nothing is shared
             running = RunningEngine(pid=os.getpid(), url=url, token=key, version=installed_version())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -32,9 +33,13 @@ from meadow_engine.sharing_rules import upload_bytes_s
 from meadow_engine.sharing_watch import SharingWatch
 
 _COUNT_S = 5.0
+_LOOK_AT_FILE_S = 5.0
 _OFF = ("no-consent", "switched-off")
 _BY_PERSON = ("paused", "finishing")
 _CAN_SHARE_ANYWAY = {kind.code for kind in REASON_KINDS if kind.can_share_anyway}
+
+
+log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -155,11 +160,23 @@ class Engine:
     async def change_settings(self, values: Mapping[str, object]) -> SettingsOverview:
         """Raises what `KeptSettings.change` raises."""
         await asyncio.to_thread(self._kept.change, values)
+        self._put_settings_in_force()
+        return self._kept.overview()
+
+    async def follow_settings_file(self) -> None:
+        """Put in force what the person writes into the file while the engine runs, for ever."""
+        while True:
+            await asyncio.sleep(_LOOK_AT_FILE_S)
+            if self._kept.is_stale and await asyncio.to_thread(self._kept.reload):
+                for problem in self._kept.problems:
+                    log.warning("Settings: %s.", problem)
+                self._put_settings_in_force()
+
+    def _put_settings_in_force(self) -> None:
         settings = self._kept.settings
         self._sharing.limit(Limits(settings.compute_share, upload_bytes_s(settings)))
         self._watch.look_now()
         self.tell_change()
-        return self._kept.overview()
 
     async def answerer(self) -> Answerer:
         """The client's end of the model, loaded when it is first asked for."""

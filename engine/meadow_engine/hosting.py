@@ -56,7 +56,8 @@ class HostOptions:
 
     `memory_bytes` bounds what weights and caches take of the device's memory together; None: whatever is free.
     `compute_share` is the part of the time in which the device may compute, `upload_bytes_s` the most that is sent in a
-    second; 0: no limit. What `own_peer` gets and sends is not for others: it is neither limited nor counted.
+    second; 0: no limit. What `own_peer` gets and sends is not for others: it is neither limited nor counted, and its
+    steps go before those of others.
     """
 
     layers: tuple[int, int] | None = None
@@ -116,7 +117,8 @@ async def hosting(
             await server.serve(limited := traffic.over(stream))
             await limited.aclose()
 
-        limits = ServingLimits(retained_bytes=int(free_bytes(choose_device("cpu")) * _RETAINED_SHARE))
+        retained_bytes = int(free_bytes(choose_device("cpu")) * _RETAINED_SHARE)
+        limits = ServingLimits(retained_bytes=retained_bytes, first_peer=options.own_peer)
         server = SpanServer(description.fingerprint, span, Batcher(compute), pool, connect, limits)
         await node.serve(PROTOCOL, serve)
         # Routing shall know how long a token takes here, rests included.

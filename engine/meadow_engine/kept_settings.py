@@ -1,4 +1,4 @@
-"""The settings of a running engine: read at its start, changed by the settings page, read again when the file changed.
+"""The settings of a running engine: read at its start, changed by the control API, read again when the file changed.
 
 Threads: all methods may be called from any thread; those that touch the disk (`change`, `reload`) belong off the loop.
 """
@@ -46,6 +46,7 @@ class KeptSettings:
         self._path = path
         self._above = (read_variables(environment or {}), Layer("flag", flags or {}))
         self._writing = threading.Lock()
+        self._stamp = _stamp(path)
         self._layered: LayeredSettings = read_leniently(path, self._above)
         mistyped = [problem.text for problem in self._layered.problems if problem.source == "flag"]
         if mistyped:
@@ -85,11 +86,27 @@ class KeptSettings:
                 if by := fixed_by(name, self._layered.sources.get(name, "default")):
                     raise SettingFixedError(name, by)
             change_settings(self._path, changes, self._above)
+            self._stamp = _stamp(self._path)
             self._layered = read_leniently(self._path, self._above)
         return self.settings
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether somebody has changed the file since it was read."""
+        return _stamp(self._path) != self._stamp
 
     def reload(self) -> bool:
         """Read the file again; whether anything is different now."""
         with self._writing:
+            self._stamp = _stamp(self._path)
             before, self._layered = self._layered, read_leniently(self._path, self._above)
             return before != self._layered
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """What changes with a file's content; None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

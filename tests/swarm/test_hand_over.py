@@ -12,10 +12,10 @@ import pytest
 import torch
 from transformers.generation.streamers import BaseStreamer
 
+from fakes.long_answers import generate
 from fakes.processes import Swarm, running_swarm, wait_until
 from meadow_assets import demo_model_path
 from meadow_client import AutoDistributedModelForCausalLM
-from meadow_client.session.inference import InferenceSession
 
 SPANS = [(0, 4), (4, 8), (4, 8)]
 TOKENS = 60
@@ -61,22 +61,9 @@ def prompt(seed: int) -> torch.Tensor:
     return torch.randint(5, 300, (1, 100), generator=torch.Generator().manual_seed(seed))
 
 
-def generate(model: Any, ids: torch.Tensor, session: InferenceSession, watch: Watch | None = None) -> torch.Tensor:
-    text: torch.Tensor = model.generate(
-        ids,
-        max_new_tokens=TOKENS,
-        min_new_tokens=TOKENS,
-        do_sample=False,
-        pad_token_id=0,
-        session=session,
-        streamer=watch,
-    )
-    return text
-
-
 def undisturbed(model: Any, ids: torch.Tensor) -> torch.Tensor:
     with model.remote.inference_session(300) as session:
-        return generate(model, ids, session)
+        return generate(model, ids, session, TOKENS)
 
 
 def test_four_conversations_move_on_without_losing_a_word(swarm: Swarm, model: Any) -> None:
@@ -88,7 +75,7 @@ def test_four_conversations_move_on_without_losing_a_word(swarm: Swarm, model: A
 
     def answer(index: int) -> None:
         watch = Watch(10, lambda: begun.wait(60) and None)
-        texts[index] = generate(model, prompts[index], sessions[index], watch)
+        texts[index] = generate(model, prompts[index], sessions[index], TOKENS, watch)
 
     threads = [threading.Thread(target=answer, args=(index,)) for index in range(len(prompts))]
     for thread in threads:
@@ -127,7 +114,7 @@ def test_an_engine_that_nobody_can_replace_stays_until_the_answer_is_there(swarm
     only = swarm.engines[0]
     with model.remote.inference_session(300) as session:
         watch = Watch(10, lambda: only.process.send_signal(signal.SIGTERM))
-        assert torch.equal(generate(model, ids, session, watch), expected)
+        assert torch.equal(generate(model, ids, session, TOKENS, watch), expected)
         assert session.recoveries == []
     began = time.monotonic()
     assert only.process.wait(20) == 0
@@ -137,6 +124,6 @@ def test_an_engine_that_nobody_can_replace_stays_until_the_answer_is_there(swarm
 def test_a_second_signal_ends_an_engine_at_once(swarm: Swarm, model: Any) -> None:
     only = swarm.engines[0]
     with model.remote.inference_session(300) as session:
-        generate(model, prompt(1), session, Watch(10, lambda: only.process.send_signal(signal.SIGTERM)))
+        generate(model, prompt(1), session, TOKENS, Watch(10, lambda: only.process.send_signal(signal.SIGTERM)))
         only.process.send_signal(signal.SIGTERM)
         assert only.process.wait(5) == 1

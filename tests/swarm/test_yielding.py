@@ -15,6 +15,7 @@ import pytest
 import torch
 from transformers.generation.streamers import BaseStreamer
 
+from fakes.long_answers import generate
 from fakes.processes import (
     LOOPBACK,
     Program,
@@ -90,19 +91,6 @@ class Volunteer:
         return next(child for child in children if child.name() != "p2pd")
 
 
-def generate(model: Any, ids: torch.Tensor, session: Any, pace: Pace | None = None) -> torch.Tensor:
-    text: torch.Tensor = model.generate(
-        ids,
-        max_new_tokens=TOKENS,
-        min_new_tokens=TOKENS,
-        do_sample=False,
-        pad_token_id=0,
-        session=session,
-        streamer=pace,
-    )
-    return text
-
-
 @pytest.mark.timeout(240)
 def test_four_conversations_move_on_when_the_person_is_back(tmp_path: Path) -> None:
     model_path = demo_model_path()
@@ -119,14 +107,14 @@ def test_four_conversations_move_on_when_the_person_is_back(tmp_path: Path) -> N
             expected = []
             for ids in prompts:
                 with model.remote.inference_session(400) as session:
-                    expected.append(generate(model, ids, session))
+                    expected.append(generate(model, ids, session, TOKENS))
             sessions = [model.remote.inference_session(400) for _ in prompts]
             have_begun = threading.Barrier(CHATS + 1)
             paces = [Pace(have_begun) for _ in prompts]
             texts: dict[int, torch.Tensor] = {}
 
             def answer(index: int) -> None:
-                texts[index] = generate(model, prompts[index], sessions[index], paces[index])
+                texts[index] = generate(model, prompts[index], sessions[index], TOKENS, paces[index])
 
             chats = [threading.Thread(target=answer, args=(index,)) for index in range(CHATS)]
             for chat in chats:

@@ -26,10 +26,11 @@ Every setting can be said in three ways. The first of these that says anything c
 3. a line of the file `settings.toml`: `idle_s = 60`, `share = true`, `programs = ["chess", "blender"]`. Where it lies
    is in [files-on-disk.md](files-on-disk.md); `meadow doctor` checks it.
 
-The settings page changes the file, and leaves your comments in it as they are. A value that a flag or a variable fixes
-is shown as such and cannot be changed there.
+Edit the file while Meadow runs, and it counts within seconds; model, swarm, device and layers count when sharing, or
+Meadow, begins the next time. Programs change it with `PATCH /api/settings`, which leaves your comments as they are; a
+value that a flag or a variable fixes is shown as such there and cannot be changed.
 
-Meadow starts with a broken file, too. Every problem is named in the log and on the settings page; a value that cannot
+Meadow starts with a broken file, too. Every problem is named in the log and by `meadow status`; a value that cannot
 be meant does not count. Sharing stays off while one of the values that protect you and your computer (all of "When to
 share" and "How much to share") is broken. A file that is no TOML at all is never overwritten: mend it, or delete it for
 the defaults. A flag that cannot be meant is wrong usage, and nothing starts.

@@ -96,7 +96,7 @@ Not every system tells everything. Meadow takes what it is not told as follows:
 
 ## Changing it
 
-The times and limits above are the defaults. Change them on the settings page or in `settings.toml`;
+The times and limits above are the defaults. Change them in `settings.toml`, also while Meadow runs;
 `docs/settings.md` lists their names.
 """
 

@@ -42,16 +42,23 @@ _LEAVE_POLL_S = 0.02
 LAST_READS = 64
 LAST_READ_BYTES = 64 * 1024
 
+# Steps of a lower number go first, and their pages are the last to make room.
+_OWN_PRIORITY, _PRIORITY = 0, 1
+
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ServingLimits:
-    """Bounds on what clients may do, in seconds; `retained_bytes` is for what all sessions together sent."""
+    """Bounds on what clients may do, in seconds; `retained_bytes` is for what all sessions together sent.
+
+    The sessions of `first_peer`, the person's own, go before those of others.
+    """
 
     opening_s: float = 10.0
     idle_s: float = 900.0
     retained_bytes: int = 512 * 1024 * 1024
+    first_peer: str = ""
 
 
 @dataclass
@@ -187,8 +194,10 @@ class SpanServer:
         async def move_out() -> None:
             await session.move_out()
 
+        is_own = stream.peer == self._limits.first_peer
+        priority = _OWN_PRIORITY if is_own else _PRIORITY
         async with asyncio.timeout(self._limits.idle_s) as idle:
-            with self._pool.account(move_out) as account, self._retention.retaining() as retained:
+            with self._pool.account(move_out, priority) as account, self._retention.retaining() as retained:
                 session = ServerSession(
                     opening,
                     terms,

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from meadow_client.errors import UsageError
-from meadow_engine.api.places import find_places
+from meadow_engine import engine as engine_module
+from meadow_engine.api.places import find_places, write_private
 from meadow_engine.api.status import SharingState, Span
 from meadow_engine.engine import Engine, sharing_state
 from meadow_engine.kept_settings import KeptSettings, SettingFixedError
@@ -232,3 +233,18 @@ async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not is_so():  # noqa: ASYNC110 - what the watch decides has no event
             await asyncio.sleep(0)
+
+
+async def test_what_the_person_writes_into_the_file_counts_while_the_engine_runs(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(engine_module, "_LOOK_AT_FILE_S", 0.01)
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(desk.engine.follow_settings_file())
+        assert desk.codes()[0] == "no-consent"
+        write_private(desk.places.settings_file, 'share = true\nmode = "never"\nport = 99999\n')
+        async with asyncio.timeout(10):
+            while desk.codes()[0] != "switched-off":
+                await desk.engine.changed(0.01)
+        assert "port" in caplog.text
+        following.cancel()

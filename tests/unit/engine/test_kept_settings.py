@@ -136,3 +136,16 @@ def test_changes_of_several_threads_do_not_undo_each_other(path: Path) -> None:
         thread.join()
     wanted = Settings(port=4711, idle_s=60, quiet_s=30, share=True, layers="0:4", disk_kept_gb=7)
     assert kept.settings == read_settings(path) == wanted
+
+
+def test_a_file_that_somebody_edits_is_noticed_and_the_engines_own_writing_is_not(path: Path) -> None:
+    kept = KeptSettings(path)
+    assert not kept.is_stale
+    kept.change({"port": 4711})
+    assert not kept.is_stale
+    path.write_text("port = 47112\n")
+    assert kept.is_stale
+    kept.reload()
+    assert (kept.is_stale, kept.settings.port) == (False, 47112)
+    path.unlink()
+    assert kept.is_stale
