@@ -29,12 +29,14 @@ from meadow_desktop.engine.link_state import Connected
 from meadow_desktop.engine.process import EngineProcess
 from meadow_desktop.event_log import ControlReporter, EventLog
 from meadow_desktop.fake_engine import FakeEngine
+from meadow_desktop.language import _, use_language
 from meadow_desktop.program_log import catch_unexpected, set_up_log
 from meadow_desktop.single_instance import SingleInstance
 from meadow_desktop.tray.icon import make_icon
 from meadow_desktop.tray.tray import Tray
 from meadow_desktop.tray.view import present
-from meadow_desktop.windows.chat_window import ChatWindow
+from meadow_desktop.windows.chat.chat_page import ChatPage
+from meadow_desktop.windows.main_window import MainWindow
 from meadow_desktop.windows.theme import apply_theme, choose_theme
 from meadow_engine.api.commands import PauseLength
 from meadow_engine.api.errors import Problem
@@ -71,7 +73,11 @@ class Desktop(QObject):
         self._colour_scheme = options.colour_scheme
         self.link = EngineLink(places, _make_factory(options, places), parent=self)
         self.desk = ChatDesk(ConversationStore(places.conversations), self.link, parent=self)
-        self.window = ChatWindow(self.desk, choose_theme(options.colour_scheme))
+        theme = choose_theme(options.colour_scheme)
+        self.chat = ChatPage(self.desk, theme)
+        self.window = MainWindow()
+        self.window.add_page("chat", _("Chat"), self.chat)
+        self.window.show_theme(theme)
         self.tray = Tray(self) if options.has_tray else None
         self._reporter = ControlReporter(events, self)
         self._connect()
@@ -88,7 +94,8 @@ class Desktop(QObject):
         self._events.write("started", tray_host=self._has_tray_host())
 
     def open_chat(self) -> None:
-        """Bring the window to the front."""
+        """Bring the window to the front, ready for a question."""
+        self.window.show_page("chat")
         self.window.come_forward()
         self._events.write("window-shown")
 
@@ -118,7 +125,10 @@ class Desktop(QObject):
         window.quit_asked.connect(self.leave)
         window.was_closed.connect(self._take_window_closed)
         desk.changed.connect(self._log_answer)
-        window.drawn.connect(self._log_drawn)
+        self.chat.drawn.connect(self._log_drawn)
+        window.page_shown.connect(lambda name: self._events.write("page-shown", name=name))
+        desk.trouble.connect(window.show_problem)
+        desk.trouble_over.connect(window.hide_problem)
         if tray is not None:
             tray.chat_asked.connect(self.open_chat)
             tray.quit_asked.connect(self.leave)
@@ -208,6 +218,7 @@ def run(options: Options, events: EventLog) -> int:
     application.setApplicationDisplayName("Meadow")
     application.setDesktopFileName("meadow")
     application.setQuitOnLastWindowClosed(False)
+    use_language()
     apply_theme(application, choose_theme(options.colour_scheme))
     application.setWindowIcon(make_icon("sharing"))
 

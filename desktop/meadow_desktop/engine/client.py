@@ -7,10 +7,11 @@ object that is a stream lives until its `ended`/`finished` signal; `close()` han
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from PySide6.QtCore import QObject, QTimer, QUrl, Signal
+from PySide6.QtCore import QObject, QTimer, QUrl, QUrlQuery, Signal
 from PySide6.QtNetwork import QNetworkAccessManager, QNetworkProxy, QNetworkReply, QNetworkRequest
 
 from meadow_desktop.chat.answering import (
@@ -20,13 +21,15 @@ from meadow_desktop.chat.answering import (
     AnswerEvent,
     AnswerFailed,
 )
-from meadow_desktop.chat.chunks import read_chunk, read_error_body, read_problem
+from meadow_desktop.chat.chunks import read_chunk, read_error_body
+from meadow_desktop.engine.api_request import ApiRequest, http_status, read_all
 from meadow_desktop.engine.sse import EventParser, EventTooLargeError, ServerSentEvent
 from meadow_engine.api.commands import Pause, PauseLength, SetSharing, ShareAnyway
-from meadow_engine.api.errors import Problem
 from meadow_engine.api.events import KEEPALIVE_S, STATUS_EVENT
 from meadow_engine.api.places import RunningEngine
 from meadow_engine.api.status import EngineStatus
+
+Value = TypeVar("Value")
 
 FIRST_STATUS_S = 5.0
 REQUEST_TIMEOUT_MS = 10_000
@@ -60,11 +63,11 @@ class StatusStream(QObject):
         self.ended.emit()
 
     def _read(self) -> None:
-        if _http_status(self._reply) != 200:
+        if http_status(self._reply) != 200:
             self.close()
             return
         try:
-            events = self._parser.feed(_read_all(self._reply))
+            events = self._parser.feed(read_all(self._reply))
             for event in events:
                 if event.name == STATUS_EVENT:
                     self._silence.start(int((KEEPALIVE_S + FIRST_STATUS_S) * 1000))
@@ -96,10 +99,10 @@ class AnswerStream(QObject):
         self.finished.emit()
 
     def _read(self) -> None:
-        if self._has_ended or _http_status(self._reply) != 200:
+        if self._has_ended or http_status(self._reply) != 200:
             return  # an error's body is read when it is whole
         try:
-            events = self._parser.feed(_read_all(self._reply))
+            events = self._parser.feed(read_all(self._reply))
         except EventTooLargeError:
             self._emit(AnswerFailed(ENGINE_LOST))
             self.close()
@@ -118,11 +121,11 @@ class AnswerStream(QObject):
     def _finish(self) -> None:
         self._read()  # what came together with the end; it may have been the end's own event
         if not self._has_ended:
-            self._fail(_http_status(self._reply))
+            self._fail(http_status(self._reply))
 
     def _fail(self, status: int) -> None:
         if status >= 400:
-            problem = read_error_body(_read_all(self._reply), status)
+            problem = read_error_body(read_all(self._reply), status)
         else:
             problem = ENGINE_LOST if status else ENGINE_SILENT
         self._emit(AnswerFailed(problem))
@@ -130,23 +133,6 @@ class AnswerStream(QObject):
 
     def _emit(self, event: AnswerEvent) -> None:
         self.arrived.emit(event)
-
-
-class SharingRequest(QObject):
-    """A command about sharing: ends with the new status or with a problem."""
-
-    done = Signal(object)  # EngineStatus | Problem
-
-    def __init__(self, reply: QNetworkReply, parent: QObject) -> None:
-        super().__init__(parent)
-        self._reply = reply
-        reply.finished.connect(self._finish)
-
-    def _finish(self) -> None:
-        status, body = _http_status(self._reply), _read_all(self._reply)
-        self._reply.deleteLater()
-        self.done.emit(_read_sharing(status, body))
-        self.deleteLater()
 
 
 class EngineClient(QObject):
@@ -177,30 +163,56 @@ class EngineClient(QObject):
         request.setRawHeader(b"Accept", b"text/event-stream")
         return AnswerStream(self._network.post(request, json.dumps(body).encode()), self)
 
-    def set_sharing(self, enabled: bool) -> SharingRequest:
+    def set_sharing(self, enabled: bool) -> ApiRequest[EngineStatus]:
         """Agree to sharing, or no longer."""
         return self._command("/api/sharing", SetSharing(enabled=enabled))
 
-    def pause(self, length: PauseLength) -> SharingRequest:
+    def pause(self, length: PauseLength) -> ApiRequest[EngineStatus]:
         """Share nothing for a while."""
         return self._command("/api/pause", Pause(length=length))
 
-    def resume(self) -> SharingRequest:
+    def resume(self) -> ApiRequest[EngineStatus]:
         """End a pause."""
         return self._command("/api/resume")
 
-    def share_anyway(self, code: str) -> SharingRequest:
+    def share_anyway(self, code: str) -> ApiRequest[EngineStatus]:
         """Let one reason not count for an hour."""
         return self._command("/api/share-anyway", ShareAnyway(code=code))
 
-    def _command(self, path: str, body: BaseModel | None = None) -> SharingRequest:
+    def _command(self, path: str, body: BaseModel | None = None) -> ApiRequest[EngineStatus]:
         request = self._request(path, has_body=True)
         request.setTransferTimeout(REQUEST_TIMEOUT_MS)
         data = b"{}" if body is None else body.model_dump_json().encode()
-        return SharingRequest(self._network.post(request, data), self)
+        return ApiRequest(self._network.post(request, data), EngineStatus, self)
 
-    def _request(self, path: str, *, has_body: bool = False) -> QNetworkRequest:
-        request = QNetworkRequest(QUrl(self.engine.url.rstrip("/") + path))
+    def get(self, path: str, expected: type[Value], **query: str) -> ApiRequest[Value]:
+        """Ask for a value; `path` begins with /api, `query` are members of the query string."""
+        request = self._request(path, query)
+        request.setTransferTimeout(REQUEST_TIMEOUT_MS)
+        return ApiRequest(self._network.get(request), expected, self)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: BaseModel | None,
+        expected: type[Value],
+        timeout_ms: int = REQUEST_TIMEOUT_MS,
+    ) -> ApiRequest[Value]:
+        """Ask for a change: POST, PATCH or DELETE."""
+        request = self._request(path, has_body=True)
+        request.setTransferTimeout(timeout_ms)
+        data = b"{}" if body is None else body.model_dump_json().encode()
+        return ApiRequest(self._network.sendCustomRequest(request, method.encode(), data), expected, self)
+
+    def _request(self, path: str, query: Mapping[str, str] | None = None, *, has_body: bool = False) -> QNetworkRequest:
+        url = QUrl(self.engine.url.rstrip("/") + path)
+        if query:
+            members = QUrlQuery()
+            for name, value in query.items():
+                members.addQueryItem(name, value)
+            url.setQuery(members)
+        request = QNetworkRequest(url)
         request.setRawHeader(b"Authorization", f"Bearer {self.engine.token}".encode())
         request.setRawHeader(b"Accept-Encoding", b"identity")
         request.setAttribute(QNetworkRequest.Attribute.Http2AllowedAttribute, False)
@@ -213,36 +225,9 @@ class EngineClient(QObject):
         return request
 
 
-def _http_status(reply: QNetworkReply) -> int:
-    """The HTTP status, or 0 before (or without) an answer."""
-    value = reply.attribute(QNetworkRequest.Attribute.HttpStatusCodeAttribute)
-    return value if isinstance(value, int) else 0
-
-
-def _read_all(reply: QNetworkReply) -> bytes:
-    return bytes(reply.readAll().data())
-
-
 def _hang_up(reply: QNetworkReply) -> None:
     reply.readyRead.disconnect()
     reply.finished.disconnect()
     if reply.isRunning():
         reply.abort()
     reply.deleteLater()
-
-
-def _read_sharing(status: int, body: bytes) -> EngineStatus | Problem:
-    if status == 0:
-        return ENGINE_SILENT
-    fallback = Problem(
-        code=f"http-{status}",
-        message=f"The engine did not change sharing (HTTP {status})",
-        advice="Try again; if it stays so, look into engine.log.",
-    )
-    try:
-        if status < 400:
-            return EngineStatus.model_validate_json(body)
-        parsed: Any = json.loads(body)
-    except ValueError:
-        return fallback
-    return read_problem(parsed, fallback)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from meadow_desktop.engine.client import EngineClient, SharingRequest, StatusStream
+from meadow_desktop.engine.api_request import ApiRequest
+from meadow_desktop.engine.client import EngineClient, StatusStream
 from meadow_desktop.engine.link_policy import EngineExit, LinkFacts, decide, present
 from meadow_desktop.engine.link_state import Connected, LinkState, Searching
 from meadow_desktop.engine.process import EngineProcess
@@ -163,7 +164,7 @@ class EngineLink(QObject):
             else EngineExit(ended.code, ended.last_words, ended.had_connected, now - ended.at, ended.in_a_row),
         )
 
-    def _command(self, send: Callable[[EngineClient], SharingRequest]) -> None:
+    def _command(self, send: Callable[[EngineClient], ApiRequest[EngineStatus]]) -> None:
         """One at a time: a click that comes before the last one was answered is not heard."""
         client = self.client
         if client is None or self._is_sharing_pending:

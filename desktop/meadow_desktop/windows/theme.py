@@ -125,6 +125,12 @@ def make_style_sheet(theme: Theme) -> str:
     return f"""
     QMainWindow, #page {{ background: {theme.window}; }}
     QToolTip {{ background: {theme.surface}; color: {theme.text}; border: 1px solid {theme.border}; padding: 4px; }}
+    #navigation {{ background: {theme.sidebar}; border-right: 1px solid {theme.border}; }}
+    #navigation QToolButton {{ background: transparent; color: {theme.muted}; border: 1px solid transparent;
+        border-radius: 10px; padding: 8px 2px 6px 2px; }}
+    #navigation QToolButton:hover {{ background: {theme.hover}; color: {theme.text}; }}
+    #navigation QToolButton:checked {{ background: {theme.selected}; color: {theme.text}; font-weight: 600; }}
+    #navigation QToolButton:focus {{ border: 1px solid {theme.accent}; }}
     #sidebar {{ background: {theme.sidebar}; border-right: 1px solid {theme.border}; }}
     #conversation-list {{ background: transparent; border: none; outline: none; }}
     #conversation-list::item {{ padding: 8px 10px; border-radius: 8px; margin: 1px 0; color: {theme.text}; }}

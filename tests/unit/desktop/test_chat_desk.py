@@ -19,7 +19,8 @@ from meadow_desktop.engine.link_state import Connected, Unreachable
 from meadow_desktop.fake_answers import CANNED
 from meadow_desktop.fake_engine import FakeEngine
 from meadow_desktop.tray.view import present
-from meadow_desktop.windows.chat_window import ChatWindow
+from meadow_desktop.windows.chat.chat_page import ChatPage
+from meadow_desktop.windows.main_window import MainWindow
 from meadow_desktop.windows.theme import LIGHT
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.places import Places
@@ -216,8 +217,11 @@ def test_the_switch_asks_the_engine_and_shows_what_it_says(link: EngineLink, sta
 
 
 @contextmanager
-def opened_window(desk: ChatDesk, link: EngineLink) -> Iterator[ChatWindow]:
-    window = ChatWindow(desk, LIGHT)
+def opened_window(desk: ChatDesk, link: EngineLink) -> Iterator[MainWindow]:
+    window = MainWindow()
+    window.add_page("chat", "Chat", ChatPage(desk, LIGHT))
+    desk.trouble.connect(window.show_problem)
+    desk.trouble_over.connect(window.hide_problem)
     window.show_engine(present(link.state), is_pending=False)
     window.come_forward()
     settle()
@@ -227,7 +231,7 @@ def opened_window(desk: ChatDesk, link: EngineLink) -> Iterator[ChatWindow]:
     settle()
 
 
-def button(window: ChatWindow, name: str) -> QPushButton:
+def button(window: MainWindow, name: str) -> QPushButton:
     found = window.findChild(QPushButton, name)
     assert found is not None, name
     return found
@@ -267,10 +271,10 @@ def test_long_titles_do_not_make_the_window_wider(link: EngineLink, desk: ChatDe
     with opened_window(desk, link) as window:
         desk.ask("W" * 400 + "\n" + "long " * 500)
         settle()
-        assert window.width() == 1000
-        window.resize(560, 420)
+        assert window.width() == 1080
+        window.resize(640, 440)
         settle()
-        assert (window.width(), window.height()) == (560, 420)
+        assert (window.width(), window.height()) == (640, 440)
         titles = window.findChild(QListWidget, "conversation-list")
         assert titles is not None
         assert titles.horizontalScrollBar().maximum() == 0

@@ -13,11 +13,11 @@ from PySide6.QtWidgets import QTextEdit, QWidget
 
 from fakes.desktop_qt import settle
 from meadow_desktop.chat.view import AnswerView, QuestionView
-from meadow_desktop.windows.code_card import CodeCard
-from meadow_desktop.windows.markdown_text import MarkdownText
-from meadow_desktop.windows.message_widgets import AnswerWidget, QuestionWidget
+from meadow_desktop.windows.chat.code_card import CodeCard
+from meadow_desktop.windows.chat.markdown_text import MarkdownText
+from meadow_desktop.windows.chat.message_widgets import AnswerWidget, QuestionWidget
 from meadow_desktop.windows.theme import DARK, LIGHT, Theme
-from meadow_desktop.windows.transcript import Transcript
+from meadow_desktop.windows.chat.transcript import Transcript
 
 
 def colours(document: QTextDocument) -> set[str]:

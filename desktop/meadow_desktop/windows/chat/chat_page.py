@@ -1,16 +1,15 @@
-"""The chat window: conversations on the left, the open one in the middle, the engine's state below. GUI thread.
+"""The chat page: conversations on the left, the open one in the middle. GUI thread.
 
-It owns no facts: it draws the desk's conversations and the link's state, and hands what was clicked back to them.
+It owns no facts: it draws the desk's conversations, and hands what was clicked back to it.
 """
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QMainWindow,
     QMessageBox,
     QPushButton,
     QSplitter,
@@ -21,36 +20,23 @@ from PySide6.QtWidgets import (
 from meadow_desktop.chat.conversation import UNTITLED
 from meadow_desktop.chat.desk import ChatDesk
 from meadow_desktop.chat.view import present_conversation
-from meadow_desktop.tray.view import EngineView
-from meadow_desktop.windows.composer import Composer
-from meadow_desktop.windows.conversation_list import ConversationList
+from meadow_desktop.windows.chat.composer import Composer
+from meadow_desktop.windows.chat.conversation_list import ConversationList
+from meadow_desktop.windows.chat.transcript import COLUMN_WIDTH, Throttle, Transcript
 from meadow_desktop.windows.elided_label import ElidedLabel
-from meadow_desktop.windows.notice_bar import NoticeBar
-from meadow_desktop.windows.status_strip import StatusStrip
+from meadow_desktop.windows.page import Page
 from meadow_desktop.windows.theme import Theme
-from meadow_desktop.windows.transcript import COLUMN_WIDTH, Throttle, Transcript
-from meadow_engine.api.errors import Problem
 
 
-class ChatWindow(QMainWindow):
-    """The one window."""
+class ChatPage(Page):
+    """Where the person asks."""
 
-    share_asked = Signal(bool)
-    pause_asked = Signal(str)  # PauseLength
-    resume_asked = Signal()
-    anyway_asked = Signal(str)  # the reason's code
-    retry_asked = Signal()
-    quit_asked = Signal()
-    was_closed = Signal()
     drawn = Signal()
 
     def __init__(self, desk: ChatDesk, theme: Theme) -> None:
         super().__init__()
         self._desk = desk
         self._theme = theme
-        self.setWindowTitle("Meadow")
-        self.setMinimumSize(560, 420)
-        self.resize(1000, 700)
         self._list = ConversationList()
         self._title = ElidedLabel()
         self._title.setObjectName("title")
@@ -58,47 +44,22 @@ class ChatWindow(QMainWindow):
         self._delete.setObjectName("delete-conversation")
         self._delete.setProperty("kind", "quiet")
         self._delete.setToolTip("Delete this conversation")
-        self._notice = NoticeBar()
         self._transcript = Transcript()
         self._composer = Composer()
-        self._strip = StatusStrip()
         self._throttle = Throttle(self._draw, parent=self)
         self._build()
         self._connect()
         self._show_list()
         self._show_opened()
 
-    def show_engine(self, view: EngineView, *, is_pending: bool) -> None:
-        """Draw the engine's state."""
-        self._strip.show_view(view, is_pending=is_pending)
-
-    def show_problem(self, problem: Problem) -> None:
-        """Tell the person about something that is not one answer's business."""
-        self._notice.show_problem(problem)
-
-    def show_hint(self, text: str) -> None:
-        """What closing the window does."""
-        self._strip.show_hint(text)
-
     def show_theme(self, theme: Theme) -> None:
         """The desktop went from light to dark, or back."""
         self._theme = theme
         self._draw()
 
-    def come_forward(self) -> None:
-        """Show the window above the others, ready for a question."""
-        if self.isMinimized():
-            self.showNormal()
-        self.show()
-        self.raise_()
-        self.activateWindow()
+    def enter(self) -> None:
+        """The page is shown: ready for a question."""
         self._composer.take_focus()
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Closing hides; whether the program goes on is decided elsewhere."""
-        event.ignore()
-        self.hide()
-        self.was_closed.emit()
 
     def _build(self) -> None:
         header = QFrame()
@@ -114,7 +75,6 @@ class ChatWindow(QMainWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(header)
-        column.addLayout(_centred(self._notice, top=12))
         column.addWidget(self._transcript, 1)
         column.addLayout(_centred(self._composer, bottom=16))
         splitter = QSplitter(Qt.Orientation.Horizontal)
@@ -125,21 +85,15 @@ class ChatWindow(QMainWindow):
         splitter.setHandleWidth(1)
         splitter.setCollapsible(0, True)
         splitter.setCollapsible(1, False)
-        whole = QWidget()
-        outer = QVBoxLayout(whole)
+        outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.setSpacing(0)
-        outer.addWidget(splitter, 1)
-        outer.addWidget(self._strip)
-        self.setCentralWidget(whole)
+        outer.addWidget(splitter)
 
     def _connect(self) -> None:
         desk = self._desk
         desk.list_changed.connect(self._show_list)
         desk.opened.connect(self._show_opened)
         desk.changed.connect(self._take_change)
-        desk.trouble.connect(self.show_problem)
-        desk.trouble_over.connect(self._notice.hide)
         self._list.open_asked.connect(desk.open)
         self._list.new_asked.connect(self._begin_new)
         self._list.delete_asked.connect(self._confirm_delete)
@@ -147,18 +101,13 @@ class ChatWindow(QMainWindow):
         self._composer.sent.connect(self._ask)
         self._composer.stop_asked.connect(desk.stop)
         self._transcript.repeat_asked.connect(self._ask_again)
-        self._strip.share_asked.connect(self.share_asked)
-        self._strip.pause_asked.connect(self.pause_asked)
-        self._strip.resume_asked.connect(self.resume_asked)
-        self._strip.anyway_asked.connect(self.anyway_asked)
-        self._strip.retry_asked.connect(self.retry_asked)
         for keys, action in (
             ("Ctrl+N", self._begin_new),
             ("Esc", desk.stop),
-            ("Ctrl+W", self.close),
-            ("Ctrl+Q", self.quit_asked.emit),
         ):
-            QShortcut(QKeySequence(keys), self).activated.connect(action)
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(action)
 
     def _ask(self, text: str) -> None:
         self._transcript.go_to_end()

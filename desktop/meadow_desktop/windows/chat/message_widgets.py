@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from meadow_desktop.chat.segments import Code, Segment, cut
 from meadow_desktop.chat.view import AnswerView, QuestionView
-from meadow_desktop.windows.code_card import CodeCard
-from meadow_desktop.windows.fitted_text import FittedText
-from meadow_desktop.windows.markdown_text import MarkdownText
+from meadow_desktop.windows.chat.code_card import CodeCard
+from meadow_desktop.windows.chat.fitted_text import FittedText
+from meadow_desktop.windows.chat.markdown_text import MarkdownText
 from meadow_desktop.windows.theme import Theme
 
 _BUBBLE_SHARE = 0.82

@@ -21,7 +21,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from meadow_desktop.windows.fitted_text import FittedText
+from meadow_desktop.windows.chat.fitted_text import FittedText
 from meadow_desktop.windows.theme import Theme
 
 _FEATURES = QTextDocument.MarkdownFeature.MarkdownDialectGitHub | QTextDocument.MarkdownFeature.MarkdownNoHTML

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLay
 
 from meadow_desktop.chat.view import AnswerView, MessageView, QuestionView
 from meadow_desktop.tray.icon import draw_pixmap
-from meadow_desktop.windows.message_widgets import AnswerWidget, QuestionWidget
+from meadow_desktop.windows.chat.message_widgets import AnswerWidget, QuestionWidget
 from meadow_desktop.windows.theme import Theme
 
 COLUMN_WIDTH = 760

@@ -15,7 +15,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor, QFontDatabase, QGuiApplication, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QTextEdit, QVBoxLayout, QWidget
 
-from meadow_desktop.windows.fitted_text import FittedText
+from meadow_desktop.windows.chat.fitted_text import FittedText
 from meadow_desktop.windows.theme import Theme
 
 # Colouring is for reading; nobody reads a block this long, and it would hold the window up.

@@ -1,0 +1,1 @@
+"""The chat page: conversations, messages, and where the person writes."""
