@@ -64,8 +64,12 @@ def load_or_create_identity(path: Path) -> Identity:
         identity = new_identity()
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(identity.to_file_bytes())
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(identity.to_file_bytes())
+        except OSError:  # a full disk; half an identity would keep every later start from making a whole one
+            path.unlink(missing_ok=True)
+            raise
         return identity
     prefix, body = data[: len(_PRIVATE_PREFIX)], data[len(_PRIVATE_PREFIX) :]
     if prefix != _PRIVATE_PREFIX or len(body) != 64:

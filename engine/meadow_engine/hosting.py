@@ -28,6 +28,7 @@ from meadow_engine.runtime.device import ComputeThread, choose_device, free_byte
 from meadow_engine.runtime.duty_cycle import DutyCycle
 from meadow_engine.runtime.pool import PagePool, PoolLimits
 from meadow_engine.runtime.span import LoadOptions, OutOfMemoryError, Span, layer_bytes
+from meadow_engine.serving.help import OnHelp, nobody_hears
 from meadow_engine.serving.span_server import ServingCounts, ServingLimits, SpanServer
 from meadow_engine.serving.traffic import Traffic
 from meadow_engine.serving.upload import Upload
@@ -57,7 +58,7 @@ class HostOptions:
     `memory_bytes` bounds what weights and caches take of the device's memory together; None: whatever is free.
     `compute_share` is the part of the time in which the device may compute, `upload_bytes_s` the most that is sent in a
     second; 0: no limit. What `own_peer` gets and sends is not for others: it is neither limited nor counted, and its
-    steps go before those of others.
+    steps go before those of others. `on_help` hears what is computed for others.
     """
 
     layers: tuple[int, int] | None = None
@@ -67,6 +68,7 @@ class HostOptions:
     compute_share: float = 1.0
     upload_bytes_s: float = 0.0
     own_peer: str = ""
+    on_help: OnHelp = nobody_hears
 
 
 @dataclass
@@ -119,7 +121,7 @@ async def hosting(
 
         retained_bytes = int(free_bytes(choose_device("cpu")) * _RETAINED_SHARE)
         limits = ServingLimits(retained_bytes=retained_bytes, first_peer=options.own_peer)
-        server = SpanServer(description.fingerprint, span, Batcher(compute), pool, connect, limits)
+        server = SpanServer(description.fingerprint, span, Batcher(compute), pool, connect, limits, options.on_help)
         await node.serve(PROTOCOL, serve)
         # Routing shall know how long a token takes here, rests included.
         announcement = _announcement(description, span, options.public_name, token_s / options.compute_share)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
+import re
 import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +18,11 @@ from starlette.types import ASGIApp
 
 from meadow_client.errors import PortTakenError
 from meadow_engine.api.places import write_private
+
+# What can be sent in a header.
+_KEY = re.compile(rb"[\x20-\x7e]+")
+
+log = logging.getLogger(__name__)
 
 
 class _Server(uvicorn.Server):
@@ -67,11 +74,21 @@ async def serving_http(app: ASGIApp, port: int) -> AsyncIterator[str]:
 
 
 def load_or_create_key(path: Path) -> str:
-    """The API key in a file of mode 0600; a new one of 256 bits is made if there is none."""
+    """The API key in a file of mode 0600; a new one of 256 bits is made if there is none.
+
+    A file with something that nobody could send as a key is kept beside it, as `api-key.broken`, and named in the log.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
     with contextlib.suppress(FileNotFoundError):
-        key = path.read_text(encoding="utf-8").strip()
-        if key:
-            return key
+        content = path.read_bytes().strip()
+        if _KEY.fullmatch(content):
+            return content.decode()
+        if content:
+            aside = path.with_name(f"{path.name}.broken")
+            path.replace(aside)
+            log.warning("%s holds no API key; it is kept as %s, and a new key is made", path, aside.name)
     key = secrets.token_urlsafe(32)
     write_private(path, key + "\n")
     return key

@@ -73,7 +73,8 @@ class MonthlyVolume:
         """Write down what is new, for ever."""
         while True:
             await asyncio.sleep(WRITE_S)
-            await asyncio.to_thread(self.write)
+            if self._of_this_month() != self._written:
+                await asyncio.to_thread(self.write)
 
     async def aclose(self) -> None:
         await asyncio.to_thread(self.write)

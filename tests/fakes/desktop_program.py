@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from fakes.desktop_display import Display
+from meadow_desktop.settings.appearance import appearance_file, keep_appearance, read_appearance
+from meadow_engine.api.places import find_places
 
 Event = dict[str, Any]
 FAKE_ENGINE = f"{sys.executable} -m meadow_desktop.fake_engine --piece-s 0.05"
@@ -23,8 +25,11 @@ FAKE_ENGINE = f"{sys.executable} -m meadow_desktop.fake_engine --piece-s 0.05"
 class DesktopProgram:
     """A running `meadow-desktop --log-json`."""
 
-    def __init__(self, display: Display, base_dir: Path, *arguments: str) -> None:
+    def __init__(self, display: Display, base_dir: Path, *arguments: str, is_welcomed: bool = True) -> None:
         self._base_dir = base_dir
+        if is_welcomed:
+            file = appearance_file(find_places(base_dir))
+            keep_appearance(file, read_appearance(file).model_copy(update={"is_welcomed": True}))
         self.display = display
         self.events: list[Event] = []
         self._news = threading.Condition()
@@ -84,6 +89,11 @@ class DesktopProgram:
         x, y, width, height = self.wait_for_control(name)
         self.display.click(x + width // 2, y + height // 2)
 
+    def choose(self, name: str) -> None:
+        """Press a radio or check button, which Qt hears only on the button itself and its words."""
+        x, y, _width, height = self.wait_for_control(name)
+        self.display.click(x + 12, y + height // 2)
+
     def ask(self, question: str) -> None:
         """Type a question and press Enter."""
         self.click("composer-text")
@@ -142,9 +152,11 @@ class DesktopProgram:
 
 
 @contextmanager
-def running_desktop(display: Display, base_dir: Path, *arguments: str) -> Iterator[DesktopProgram]:
-    """A desktop that is ended at last, and that must not have complained."""
-    program = DesktopProgram(display, base_dir, *arguments)
+def running_desktop(
+    display: Display, base_dir: Path, *arguments: str, is_welcomed: bool = True
+) -> Iterator[DesktopProgram]:
+    """A desktop that is ended at last, and that must not have complained; not its first start unless that is said."""
+    program = DesktopProgram(display, base_dir, *arguments, is_welcomed=is_welcomed)
     try:
         program.wait_for("started")
         yield program

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 READY_TIMEOUT_S = 90.0
 END_TIMEOUT_S = 20.0
 API_KEY = "key-of-the-tests"
@@ -177,6 +179,14 @@ def running_swarm(model: Path, spans: Sequence[tuple[int, int]], dtype: str = "f
             engine.ask_to_end()
         for engine in swarm.engines:
             close(engine)
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Gone, or dead and not yet waited for: process 1 of a container may never do that."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def wait_until(is_so: Any, timeout_s: float = 10.0, what: str = "it") -> None:

@@ -30,6 +30,7 @@ from meadow_engine.runtime.batcher import Batcher
 from meadow_engine.runtime.device import ComputeThread
 from meadow_engine.runtime.pool import PagePool, PoolLimits
 from meadow_engine.runtime.span import Span
+from meadow_engine.serving.help import Help
 from meadow_engine.serving.span_server import ServingLimits, SpanServer
 
 MODEL = "fingerprint"
@@ -198,6 +199,7 @@ class Served:
     limits: ServingLimits = field(default_factory=ServingLimits)
     pool: PagePool = field(default_factory=lambda: PagePool(PoolLimits(PAGES)))
     token_s: float = 0.01
+    helped: list[Help] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.batcher = Batcher(self.compute)
@@ -226,7 +228,8 @@ class Served:
     def restart(self, limits: ServingLimits | None = None, pool: PagePool | None = None) -> None:
         """Serve new clients with other limits."""
         self.pool, self.limits = pool or self.pool, limits or self.limits
-        self.server = _ToldServer(MODEL, self.span, self.batcher, self.pool, self.connect, self.limits)
+        hear = self.helped.append
+        self.server = _ToldServer(MODEL, self.span, self.batcher, self.pool, self.connect, self.limits, hear)
 
     def assert_is_free(self) -> None:
         assert self.pool.free_pages == self.pool.total_pages

@@ -1,4 +1,4 @@
-"""A swarm of three real engines with the bundled model, shared by the tests that do not break it."""
+"""A swarm of three real engines with the bundled model, shared by the tests that do not break it; and a screen."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.desktop_display import Display, missing_programs, running_display
 from fakes.processes import API_KEY, Program, Swarm, running_meadow, running_swarm
 from meadow_assets import demo_model_path
 
@@ -25,3 +26,18 @@ def gateway(demo_swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> Iter
     arguments = ["gateway", str(demo_swarm.model), "--join", demo_swarm.address, "--api-key", API_KEY]
     with running_meadow(*arguments, "--base-dir", str(base)) as program:
         yield program
+
+
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[Display]:
+    """A screen that nobody else uses; programs that are started now appear there."""
+    missing = missing_programs()
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    with running_display() as running:
+        for name in ("WAYLAND_DISPLAY", "XDG_SESSION_TYPE", "XAUTHORITY"):
+            monkeypatch.delenv(name, raising=False)
+        environment = running.environment()
+        for name in ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_CURRENT_DESKTOP"):
+            monkeypatch.setenv(name, environment[name])
+        yield running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -15,10 +16,11 @@ import msgspec
 import psutil
 import pytest
 
-from fakes.processes import LOOPBACK, environment, wait_until
+from fakes.processes import LOOPBACK, environment, is_gone, wait_until
 from meadow_assets import demo_model_path
 from meadow_engine.host.protocol import (
     Command,
+    Ending,
     Failed,
     Leave,
     Loading,
@@ -98,11 +100,6 @@ class Host:
         assert self.process.stderr is not None
         with self.process.stderr:
             self.errors.extend(self.process.stderr)
-
-
-def is_gone(process: psutil.Process) -> bool:
-    """Gone, or dead and not yet waited for: process 1 of a container may never do that."""
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.fixture
@@ -195,6 +192,34 @@ def test_the_end_of_its_engine_ends_it_also_while_its_loop_waits_for_a_device_th
         process.stdin.close()
         try:
             assert process.wait(10) == 1
+        finally:
+            process.kill()
+
+
+def test_sigterm_alone_lets_it_leave_and_it_says_so(host: Host, order: Callable[..., Order]) -> None:
+    serving(host, order())
+    host.process.terminate()
+    assert host.ends_within(5.0) == 0
+    assert [report for report in iter(host.reports.get, None) if not isinstance(report, Served)] == [Ending()]
+    assert "Traceback" not in host.log()
+
+
+@pytest.mark.parametrize(("times", "code"), [(1, 1), (2, -signal.SIGTERM)], ids=["soon", "at once"])
+def test_sigterm_ends_it_also_while_its_loop_waits_for_a_device_that_hangs(times: int, code: int) -> None:
+    program = (
+        "import asyncio, time\n"
+        "from meadow_engine.host.__main__ import hear_sigterm\n"
+        "async def main(): hear_sigterm(lambda command: None); print(flush=True); time.sleep(60)\n"
+        "asyncio.run(main())"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment()) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            for _ in range(times):
+                process.terminate()
+                time.sleep(0.3)
+            assert process.wait(10) == code
         finally:
             process.kill()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,8 +12,8 @@ import httpx
 import psutil
 import pytest
 
-from fakes.desktop_display import Display, missing_programs, running_display
-from fakes.processes import LOOPBACK, Program, close, run_meadow, start_meadow, wait_ready, wait_until
+from fakes.desktop_display import Display
+from fakes.processes import LOOPBACK, Program, close, is_gone, run_meadow, start_meadow, wait_ready, wait_until
 from meadow_engine.api.status import EngineStatus
 from meadow_engine.cli.console import note
 
@@ -87,14 +87,6 @@ def hosts_of(program: Program) -> list[psutil.Process]:
     return [child for child in children if child.name() != "p2pd" and not is_gone(child)]
 
 
-def is_gone(process: psutil.Process) -> bool:
-    """Gone, or dead and not yet waited for: process 1 of a container may never do that."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 def test_a_pause_holds_over_a_restart_until_it_is_taken_back(home: Home) -> None:
     with home.engine() as program:
         home.until("sharing")
@@ -164,21 +156,6 @@ def test_settings_that_are_no_toml_keep_no_engine_from_starting(home: Home) -> N
         status = home.status()
         assert (status.sharing, bool(status.problems)) == ("off", True)
     assert (home.base / "config" / "settings.toml").read_text() == "share == true"
-
-
-@pytest.fixture
-def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[Display]:
-    """A screen that nobody else uses; programs that are started now appear there."""
-    missing = missing_programs()
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    with running_display() as running:
-        for name in ("WAYLAND_DISPLAY", "XDG_SESSION_TYPE", "XAUTHORITY"):
-            monkeypatch.delenv(name, raising=False)
-        environment: Mapping[str, str] = running.environment()
-        for name in ("DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_CURRENT_DESKTOP"):
-            monkeypatch.setenv(name, environment[name])
-        yield running
 
 
 def since(began_s: float, is_so: Callable[[], bool], what: str) -> float:

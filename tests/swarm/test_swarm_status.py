@@ -36,8 +36,8 @@ def test_the_swarm_of_the_settings_is_shown_to_programs(demo_swarm: Swarm, tmp_p
     done = run_meadow("swarm", "status", "--base-dir", str(tmp_path), "--json", "demo")
     assert done.returncode == 0, done.stderr
     [model] = json.loads(done.stdout)["models"]
-    assert (model["name"], model["coverage"], model["is_complete"]) == ("meadow-demo", [1] * 8, True)
-    assert {holder["peer"] for holder in model["holders"]} == {e.ready["peer"] for e in demo_swarm.engines}
+    assert (model["id"], model["coverage"], model["is_complete"]) == ("meadow-demo", [1] * 8, True)
+    assert {server["peer"] for server in model["servers"]} == {e.ready["peer"] for e in demo_swarm.engines}
     assert model["tokens_per_second"] > 0
 
 

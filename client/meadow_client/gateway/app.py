@@ -10,66 +10,61 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from meadow_client.errors import MeadowError
+from meadow_client.gateway.askable import AskableModels, UnknownModelError
 from meadow_client.gateway.replies import Kind, ReplyWriter, error_body, error_status, model_card
 from meadow_client.gateway.schema import ChatRequest, CompletionRequest, StreamOptions
 from meadow_client.models.answering import Answerer, AnswerEvent, End, Piece, Question
 from meadow_client.models.sampling import Sampling
 from meadow_client.session.swarm_client import Waiting
 
-GetAnswerer = Callable[[], Awaitable[Answerer]]
-
 log = logging.getLogger(__name__)
 
 
-class UnknownModelError(MeadowError):
-    code = "model_not_found"
-
-    def __init__(self, asked: str, known: str) -> None:
-        super().__init__(f"The model {asked[:80]!r} is not served here", f"Ask for {known!r}, or see GET /v1/models.")
-
-
-def create_router(get_answerer: GetAnswerer) -> APIRouter:
-    """Routes under /v1. `get_answerer` gives the model that is served now, loading it at the first call."""
+def create_router(models: AskableModels) -> APIRouter:
+    """Routes under /v1, for all of these models."""
     router = APIRouter(prefix="/v1")
     started = int(time.time())
 
     @router.get("/models")
     async def list_models() -> dict[str, Any]:
-        answerer = await get_answerer()
-        return {
-            "object": "list",
-            "data": [model_card(answerer.description.name, started, answerer.context_length)],
-        }
+        known = await models.askable_models()
+        return {"object": "list", "data": [model_card(model.id, started, model.context_length) for model in known]}
 
     @router.get("/models/{name:path}")
     async def get_model(name: str) -> dict[str, Any]:
-        answerer = _check_model(await get_answerer(), name)
-        return model_card(answerer.description.name, started, answerer.context_length)
+        known = await models.askable_models()
+        for model in known:
+            if name in (model.id, model.source):
+                return model_card(model.id, started, model.context_length)
+        raise UnknownModelError(name, known[0].id if known else "")
 
     @router.post("/chat/completions")
     async def chat_completions(asked: ChatRequest, request: Request) -> Response:
-        answerer = _check_model(await get_answerer(), asked.model)
-        ids = answerer.chat_ids([message.flat() for message in asked.messages])
-        question = Question(ids, asked.limit(), _sampling(answerer, asked), asked.stops())
-        return await _reply("chat", request, answerer, question, asked.stream, asked.stream_options)
+        async with AsyncExitStack() as lent:
+            answerer = await lent.enter_async_context(models.answerer(asked.model))
+            ids = answerer.chat_ids([message.flat() for message in asked.messages])
+            question = Question(ids, asked.limit(), _sampling(answerer, asked), asked.stops())
+            return await _reply("chat", request, answerer, question, lent, asked.stream, asked.stream_options)
 
     @router.post("/completions")
     async def completions(asked: CompletionRequest, request: Request) -> Response:
-        answerer = _check_model(await get_answerer(), asked.model)
-        limit = asked.max_tokens or 16  # OpenAI's default for this endpoint
-        question = Question(answerer.text_ids(asked.text()), limit, _sampling(answerer, asked), asked.stops())
-        prefix = asked.text() if asked.echo else ""
-        return await _reply("text", request, answerer, question, asked.stream, asked.stream_options, prefix)
+        async with AsyncExitStack() as lent:
+            answerer = await lent.enter_async_context(models.answerer(asked.model))
+            limit = asked.max_tokens or 16  # OpenAI's default for this endpoint
+            question = Question(answerer.text_ids(asked.text()), limit, _sampling(answerer, asked), asked.stops())
+            prefix = asked.text() if asked.echo else ""
+            return await _reply("text", request, answerer, question, lent, asked.stream, asked.stream_options, prefix)
 
     return router
 
@@ -134,6 +129,7 @@ async def _reply(
     request: Request,
     answerer: Answerer,
     question: Question,
+    lent: AsyncExitStack,
     is_stream: bool,
     options: StreamOptions | None,
     prefix: str = "",
@@ -145,7 +141,19 @@ async def _reply(
         return Response(status_code=499) if whole is None else JSONResponse(whole)
     first = await anext(events)  # errors up to here have a status of their own
     wants_usage = options is not None and options.include_usage
-    return StreamingResponse(_stream(first, events, writer, wants_usage, prefix), media_type="text/event-stream")
+    return _Stream(_stream(first, events, writer, wants_usage, prefix), lent.pop_all())
+
+
+class _Stream(StreamingResponse):
+    """Server-sent events; gives back what was lent for them at the end, also if nobody reads a single one."""
+
+    def __init__(self, content: AsyncIterator[str], lent: AsyncExitStack) -> None:
+        super().__init__(content, media_type="text/event-stream")
+        self._lent = lent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._lent:
+            await super().__call__(scope, receive, send)
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any] | None:
@@ -223,13 +231,6 @@ async def _stream(
         yield _event(error_body(_defect()))
     finally:
         await events.aclose()  # type: ignore[attr-defined]
-
-
-def _check_model(answerer: Answerer, asked: str) -> Answerer:
-    description = answerer.description
-    if asked not in (description.name, description.source):
-        raise UnknownModelError(asked, description.name)
-    return answerer
 
 
 def _sampling(answerer: Answerer, asked: ChatRequest | CompletionRequest) -> Sampling:

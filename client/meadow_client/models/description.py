@@ -19,6 +19,7 @@ from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
 from meadow_client.errors import ModelNotFoundError, ModelUnusableError
 from meadow_client.models.files import ModelFiles, find_files
+from meadow_client.models.room import Room
 
 _VOLATILE = {"transformers_version", "_name_or_path", "dtype", "torch_dtype", "use_cache", "architectures"}
 _SAMPLE_BYTES = 65536
@@ -57,15 +58,19 @@ class ModelDescription:
         return 2048
 
 
-def describe(model: str) -> ModelDescription:
+def describe(model: str, room: Room | None = None, *, may_fetch: bool = True) -> ModelDescription:
     """Read the description of a folder or of a repository on huggingface.co.
+
+    `room` bounds what may be fetched, now and when the files are used. With `may_fetch=False` nothing is fetched now.
 
     Raises:
         ModelNotFoundError: there is no such folder or repository, or it holds no config.
+        NoRoomForModelError: `room` forbids to fetch it.
         ModelUnusableError: the config names an architecture that Transformers does not know, or no layers.
     """
-    files = find_files(model)
-    config_file = files.find("config.json")
+    files = find_files(model, room=room, may_fetch=may_fetch)
+    here = files if may_fetch else files.without_fetching()
+    config_file = here.find("config.json")
     if config_file is None:
         raise ModelNotFoundError(f"{model} holds no config.json, so it is not a model")
     try:
@@ -80,7 +85,7 @@ def describe(model: str) -> ModelDescription:
         ) from error
     if not isinstance(num_layers, int) or num_layers < 1:
         raise ModelUnusableError(f"The model {model} has no transformer layers")
-    return ModelDescription(files.name, model, _fingerprint(files, config_file), files, config)
+    return ModelDescription(files.name, model, _fingerprint(here, config_file), files, config)
 
 
 def _fingerprint(files: ModelFiles, config_file: Path) -> str:

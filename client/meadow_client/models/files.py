@@ -1,7 +1,8 @@
 """Where a model's files are: in a folder, or on huggingface.co, from where only the needed ones are fetched.
 
 `files_for` gives a folder that `from_pretrained` can read. For a repository of many shards it is a view: links to
-just the shards that hold the wanted tensors, with an index of just those.
+just the shards that hold the wanted tensors, with an index of just those. Before anything is fetched, `Room` says
+whether it may (`room.py`).
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, cached_file
+from huggingface_hub.errors import RepositoryNotFoundError
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
 
 from meadow_client.errors import ModelNotFoundError
+from meadow_client.models.room import Room
 
 _LAYER = re.compile(r"\.(\d+)\.")
 
@@ -37,6 +41,10 @@ class ModelFiles(Protocol):
         """A folder with everything but weights that hold none of the wanted tensors."""
         ...
 
+    def without_fetching(self) -> ModelFiles:
+        """The same files, as far as they are on this computer."""
+        ...
+
 
 @dataclass(frozen=True)
 class FolderFiles:
@@ -55,6 +63,9 @@ class FolderFiles:
     def folder_for(self, _tensors: Callable[[str], bool]) -> Path:
         return self.folder  # safetensors maps files into memory and reads only what is asked for
 
+    def without_fetching(self) -> FolderFiles:
+        return self
+
 
 @dataclass(frozen=True)
 class HubFiles:
@@ -63,13 +74,18 @@ class HubFiles:
     repository: str
     views: Path
     fetch: Callable[[str, str], Path | None]
+    room: Room = field(default_factory=Room)
 
     @property
     def name(self) -> str:
         return self.repository.rsplit("/", 1)[-1]
 
     def find(self, filename: str) -> Path | None:
+        self.room.check(self.repository, [filename])
         return self.fetch(self.repository, filename)
+
+    def without_fetching(self) -> HubFiles:
+        return replace(self, fetch=partial(_fetch, is_fetched=False), room=Room())
 
     def folder_for(self, tensors: Callable[[str], bool]) -> Path:
         index_file = self.find(SAFE_WEIGHTS_INDEX_NAME)
@@ -77,7 +93,7 @@ class HubFiles:
         if config_file is None:
             raise ModelNotFoundError(f"{self.repository} holds no config.json, so it is not a model")
         if index_file is None:
-            self.find("model.safetensors")
+            self.find(SAFE_WEIGHTS_NAME)
             return config_file.parent
         index = json.loads(index_file.read_text(encoding="utf-8"))
         wanted = {name: shard for name, shard in index["weight_map"].items() if tensors(name)}
@@ -87,6 +103,7 @@ class HubFiles:
         key = hashlib.sha256(json.dumps([self.repository, weight_map], sort_keys=True).encode()).hexdigest()[:16]
         view = self.views / key
         view.mkdir(parents=True, exist_ok=True)
+        self.room.check(self.repository, set(weight_map.values()))
         for shard in sorted(set(weight_map.values())):
             path = self.find(shard)
             if path is None:
@@ -101,11 +118,16 @@ class HubFiles:
         return view
 
 
-def find_files(model: str, views: Path | None = None) -> ModelFiles:
+def find_files(
+    model: str, views: Path | None = None, room: Room | None = None, *, may_fetch: bool = True
+) -> ModelFiles:
     """The files of MODEL: a folder if there is one of this name, else a repository on huggingface.co.
+
+    With `may_fetch=False` nothing is fetched to find that out; it may be later, to use them.
 
     Raises:
         ModelNotFoundError: neither can be found.
+        NoRoomForModelError: `room` forbids to fetch it.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -113,8 +135,10 @@ def find_files(model: str, views: Path | None = None) -> ModelFiles:
     looks_like_repository = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model) is not None and not model.startswith(".")
     if folder.exists() or not looks_like_repository:
         raise ModelNotFoundError(f"There is no folder {model}")
-    files = HubFiles(model, views or _default_views(), _fetch)
-    if files.find("config.json") is None:
+    files = HubFiles(model, views or default_views(), _fetch, room or Room())
+    if not may_fetch and not _are_described_here(files.without_fetching()):
+        raise ModelNotFoundError(f"There is no folder {model}, and no model of this name is on this computer")
+    if may_fetch and files.find("config.json") is None:
         raise ModelNotFoundError(f"There is no folder {model}, and no model of this name could be fetched")
     return files
 
@@ -131,18 +155,31 @@ def is_in_layers(keep: range | None) -> Callable[[str], bool]:
     return choose
 
 
-def _fetch(repository: str, filename: str) -> Path | None:
-    path = cached_file(
-        repository,
-        filename,
-        _raise_exceptions_for_gated_repo=False,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
+def _are_described_here(files: HubFiles) -> bool:
+    """Whether that lies in the cache which a model is known by."""
+    weights = (SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME)
+    return files.find("config.json") is not None and any(files.find(name) is not None for name in weights)
+
+
+def _fetch(repository: str, filename: str, *, is_fetched: bool = True) -> Path | None:
+    try:
+        path = cached_file(
+            repository,
+            filename,
+            local_files_only=not is_fetched,
+            _raise_exceptions_for_gated_repo=False,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+    except OSError as error:
+        if isinstance(error.__cause__, RepositoryNotFoundError):
+            return None
+        raise
     return None if path is None else Path(path)
 
 
-def _default_views() -> Path:
+def default_views() -> Path:
+    """Where views of repositories lie; links only."""
     import platformdirs
 
     return platformdirs.user_cache_path("meadow", appauthor=False) / "views"

@@ -92,6 +92,8 @@ class Hop:
         """Whether the server has a stream to the next one of the chain."""
         self.failed: MeadowError | None = None
         """Why nothing more will be heard of this server."""
+        self.has_computed = False
+        """Whether it has computed for any token of its session."""
         self.heard_s = 0.0
         """When it was last heard of, by the loop's clock."""
         self.leaves_s: float | None = None

@@ -85,12 +85,15 @@ class Pipeline:
         on_queued: Callable[[Member, Queued], None] = lambda _member, _queued: None,
         epoch: int = 0,
         source: Hop | None = None,
+        on_computed: Callable[[Hop, int], None] = lambda _hop, _tokens: None,
     ) -> None:
+        """`on_computed` hears of every result: a server, and for how many tokens it has computed."""
         self.hops, self.members = list(hops), list(members)
         self.failed: MeadowError | None = None
         self._source = source
         self._options = options
         self._on_queued = on_queued
+        self._on_computed = on_computed
         self._epoch = epoch
         self._segments = [
             Segment(part, epoch, options.codec, options.piece_tokens, self.fail)
@@ -163,7 +166,9 @@ class Pipeline:
         self._watch.be_patient()
         for segment in self._segments:
             if segment.last is hop:
-                segment.receive(result, data, receive_s)
+                if tokens := segment.receive(result, data, receive_s):
+                    for server in segment.hops:
+                        self._on_computed(server, tokens)
                 return
         self._blame(hop, "sent something that is no answer")
 

@@ -101,18 +101,21 @@ class Segment:
         while self._awaited:
             self._awaited.popleft().answer.cancel()
 
-    def receive(self, result: Result, data: Mapping[str, Buffer], receive_s: float) -> None:
-        """One result of the last server: of the oldest piece that is not answered, or of a part of it."""
+    def receive(self, result: Result, data: Mapping[str, Buffer], receive_s: float) -> int:
+        """One result of the last server: of the oldest piece that is not answered, or of a part of it.
+
+        Returns for how many tokens, B x T, all servers have computed by that; 0 if it is no answer.
+        """
         awaited = self._awaited[0] if self._awaited else None
         end = result.position + result.tokens
         shape = result.tensors[0].shape
         if awaited is None or result.position != awaited.position or not awaited.position < end <= awaited.end:
             self._blame_last()
-            return
+            return 0
         kept = min(result.tokens, max(0, end - awaited.keep_from))
         if shape[:2] != (awaited.batch, kept):
             self._blame_last()
-            return
+            return 0
         received = {header.name: from_wire(header, data[header.name]) for header in result.tensors}
         part = unpack(received, awaited.dtype, awaited.device)
         awaited.parts.append(part)
@@ -126,6 +129,7 @@ class Segment:
             if not awaited.answer.done():
                 parts = awaited.parts
                 awaited.answer.set_result(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1))
+        return awaited.batch * result.tokens
 
     def _blame_last(self) -> None:
         self.last.failed = lost(self.last.leg, "sent something that is no answer")

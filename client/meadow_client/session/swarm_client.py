@@ -104,6 +104,20 @@ class Queueing(Waiting):
 
 
 @dataclass(frozen=True)
+class Computed:
+    """A server's layers [start, end) were computed for so many tokens, those of a guess or a repetition included.
+
+    `is_first`: nothing was computed there before in this session.
+    """
+
+    peer: str
+    start: int
+    end: int
+    tokens: int
+    is_first: bool
+
+
+@dataclass(frozen=True)
 class SessionRange:
     """The layers [start, end) of a session, and how many tokens each of its texts may have."""
 
@@ -123,6 +137,8 @@ class SwarmClient:
     num_layers: int
     options: ClientOptions = field(default_factory=ClientOptions)
     on_waiting: Callable[[Waiting], None] | None = None
+    on_computed: Callable[[Computed], None] = lambda _computed: None
+    """Hears, on the event loop, what servers did for sessions: of each result that arrives here."""
     _bans: Bans = field(default_factory=Bans)
     _refreshed_s: float = field(default_factory=time.monotonic)
     _refreshing: Future[None] | None = None
@@ -213,7 +229,11 @@ class SwarmClient:
         options = PipelineOptions(
             self.options.codec, self.options.piece_tokens, self.options.request_timeout_s, self.options.silence_s
         )
-        return Pipeline(hops, members, options, on_queued, epoch, source)
+        return Pipeline(hops, members, options, on_queued, epoch, source, self._tell_computed)
+
+    def _tell_computed(self, hop: Hop, tokens: int) -> None:
+        is_first, hop.has_computed = not hop.has_computed, True
+        self.on_computed(Computed(hop.leg.peer, hop.leg.start, hop.leg.end, tokens, is_first))
 
     async def open_chain(self, start: int, end: int, batch: int, max_length: int) -> Chain:
         """Find servers for layers [start, end) and open a stateless stream to each of them at the same time.

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hivemind.dht.node import DHTNode
+from hivemind.dht.protocol import DHTProtocol
 from hivemind.dht.routing import DHTID
 from hivemind.p2p import P2P, PeerID
 from hivemind.p2p.p2p_daemon import P2PDaemonError
 from hivemind.p2p.p2p_daemon_bindings.datastructures import StreamInfo
 from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, DispatchFailure
+from hivemind.proto import dht_pb2
 from hivemind.utils.multiaddr import Multiaddr
 
 from meadow_client.errors import MeadowError, SwarmUnreachableError
@@ -178,6 +180,12 @@ class Link:
                     await self.dht.find_nearest_nodes([self.dht.node_id])
         return is_answered
 
+    async def ping(self, peer: str) -> bool:
+        """Whether this peer's node answers."""
+        with suppress(*P2PD_FAILURES, ValueError):
+            return await self.dht.protocol.call_ping(PeerID.from_base58(peer)) is not None
+        return False
+
     async def _call(self, contact: Contact) -> bool:
         peer = PeerID.from_base58(contact.peer)
         with suppress(*P2PD_FAILURES, ValueError):
@@ -215,6 +223,8 @@ async def _start_p2pd(identity: Identity, listen: Sequence[str] | None, initial_
 async def _start_dht(
     p2p: P2P, identity: Identity, listen: Sequence[str] | None, initial_peers: Sequence[str]
 ) -> DHTNode:
+    # WORKAROUND hivemind 1.1.12: it takes pings before it has set this. An empty one means: do not count on me yet.
+    DHTProtocol.node_info = dht_pb2.NodeInfo()
     return await DHTNode.create(
         p2p=p2p,
         # The same after every start, so that neighbours know it again.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 ROUND_S = 5.0
 LONELY_ROUND_S = 1.0
+RESTING_ROUND_S = 20.0
 RETRY_S = 15.0
 # p2pd waits up to five minutes before it dials an address again that failed often; a new p2pd has no such memory.
 FRESH_START_S = 60.0
@@ -43,6 +44,8 @@ class Membership:
     """What a peer remembers of the others, and who is to be called now."""
 
     initial: Mapping[str, Contact]
+    is_resting: bool = False
+    """Nobody needs this peer to be quick: every look wakes the computer."""
     _known: dict[str, _Known] = field(default_factory=dict)
     _tried_s: dict[str, float] = field(default_factory=dict)
     _lonely_since_s: float | None = None
@@ -54,7 +57,9 @@ class Membership:
 
     @property
     def pause_s(self) -> float:
-        """How long until the next look: short for who is alone and knows somebody to call."""
+        """How long until the next look: short for who is alone and knows somebody to call, long for who rests."""
+        if self.is_resting:
+            return RESTING_ROUND_S
         return LONELY_ROUND_S if self.is_lonely and (self.initial or self._known) else ROUND_S
 
     def see(self, now_s: float, connected: Mapping[str, str], neighbours: Collection[str]) -> None:

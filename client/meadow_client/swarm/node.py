@@ -10,7 +10,7 @@ import logging
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -20,6 +20,7 @@ from hivemind.p2p.p2p_daemon_bindings.utils import ControlFailure, DispatchFailu
 
 from meadow_client.errors import MeadowError
 from meadow_client.identity import Identity
+from meadow_client.sleep_watch import SleepWatch
 from meadow_client.swarm.directory import Directory
 from meadow_client.swarm.link import P2PD_FAILURES, AcceptRemote, Link, NodeFailedError
 from meadow_client.swarm.listening import EVERYWHERE, LOOPBACK, keep_ports
@@ -131,6 +132,8 @@ class SwarmNode:
         self._storage = storage
         self._link: Link | None = link
         self._membership = Membership(contacts_of(identity.peer, initial_peers))
+        self._sleeps = SleepWatch()
+        self._is_needed = asyncio.Event()
         self._handlers: set[asyncio.Task] = set()
         self._accepting: dict[str, _Accept] = {}
         self._ended: set[asyncio.Task] = set()
@@ -138,6 +141,8 @@ class SwarmNode:
         self.address = address
         self.directory = Directory(identity.peer)
         self.directory.use(link.dht)
+        self.on_look: Callable[[int], None] = lambda _peers: None
+        """Hears at every look around how many peers this node is connected to."""
         self._keeping = asyncio.get_running_loop().create_task(self._keep_up(link), name="meadow-node")
 
     @property
@@ -183,6 +188,12 @@ class SwarmNode:
             raise
         return cls(identity, initial_peers, keep_ports(listen, address), storage, link, address)
 
+    def rest(self, is_resting: bool) -> None:
+        """Look around seldom, as long as nobody needs this node to be quick; afterwards as usual, and at once."""
+        if self._membership.is_resting and not is_resting:
+            self._is_needed.set()
+        self._membership.is_resting = is_resting
+
     async def stop(self) -> None:
         """End the streams that are served, the DHT node and p2pd."""
         self._keeping.cancel()
@@ -203,6 +214,7 @@ class SwarmNode:
                 await link.ended()
                 staying.cancel()
             self._link = None
+            self.on_look(0)
             self.directory.use(None)
             log.warning("The network part of Meadow (p2pd) ended; starting it again")
             await link.clear_away()
@@ -246,8 +258,12 @@ class SwarmNode:
         """Announce again what was announced before, and call again who was lost, until cancelled."""
         await _attempt(self.directory.announce_again())
         while True:
-            await asyncio.sleep(self._membership.pause_s)
-            if await _attempt(self._look_around(link)):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._membership.pause_s):
+                    await self._is_needed.wait()
+            self._is_needed.clear()
+            has_slept = self._sleeps.slept_s() > 0  # long enough for records to expire, perhaps
+            if await _attempt(self._look_around(link)) or has_slept:
                 await _attempt(self.directory.announce_again())
 
     async def _look_around(self, link: Link) -> bool:
@@ -255,6 +271,7 @@ class SwarmNode:
         connected, neighbours = await link.connected(), link.neighbours()
         now_s = time.monotonic()
         self._membership.see(now_s, connected, neighbours)
+        self.on_look(len(connected))
         if await link.call(self._membership.calls_due(now_s, connected, neighbours)):
             return True
         if self._membership.wants_fresh_start(now_s):
@@ -349,6 +366,10 @@ class SwarmNode:
         )
         reader, writer = await asyncio.open_connection(sock=here)
         return Stream(self.peer, reader, writer)
+
+    async def ping(self, peer: str) -> bool:
+        """Whether this peer answers; nobody does while p2pd is started again."""
+        return self._link is not None and await self._link.ping(peer)
 
     async def count_peers(self) -> int:
         """How many peers this node is connected to; none while p2pd is started again."""

@@ -39,3 +39,9 @@ class ChangeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     values: dict[str, JsonValue] = Field(description="By name; null goes back to the default.", max_length=100)
+
+
+class Restarting(BaseModel):
+    """The answer to `POST /api/restart`: the engine goes away in a moment, and comes back in the same process."""
+
+    is_restarting: Literal[True] = True

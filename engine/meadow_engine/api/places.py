@@ -1,7 +1,7 @@
 """Where Meadow keeps files on this computer; the desktop and the engine agree on these places.
 
 configuration   settings.toml, api-key
-data            conversations/, identity, host-identity
+data            conversations/, identity, host-identity, ledger.sqlite, swarms.json, swarms/
 cache           downloaded model files
 logs            engine.log, desktop.log
 runtime         engine.json (how to reach the running engine; mode 0600), locks
@@ -55,6 +55,20 @@ class Places:
     def volume_file(self) -> Path:
         """What was sent and received for others this month."""
         return self.data / "volume.json"
+
+    @property
+    def ledger_file(self) -> Path:
+        """What was computed for others, and by others."""
+        return self.data / "ledger.sqlite"
+
+    @property
+    def swarms_file(self) -> Path:
+        """The swarms that are kept, and which one is in use."""
+        return self.data / "swarms.json"
+
+    def swarm_folder(self, key: str) -> Path:
+        """This computer's identities in a swarm other than the default one."""
+        return self.data / "swarms" / key
 
     @property
     def conversations(self) -> Path:

@@ -29,6 +29,13 @@ class SwarmSettings(BaseModel):
             description="Folder or huggingface.co name; empty means the small bundled demo model.",
         ),
     ] = ""
+    models: Annotated[
+        list[str],
+        Field(
+            title="More models to chat with",
+            description="Folders or huggingface.co names of other models that the swarm holds.",
+        ),
+    ] = []
     initial_peers: Annotated[
         list[str],
         Field(title="Swarm", description="Addresses or invitations of computers of the swarm to join."),

@@ -202,6 +202,16 @@ class AmountSettings(BaseModel):
             description="Nothing is shared while less than this is free on the disk.",
         ),
     ] = 5
+    models_gb: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=100_000,
+            title="Disk space for models",
+            description="Most that models from huggingface.co may take of the disk, for chats as well; nothing is"
+            " fetched beyond it. 0: no limit.",
+        ),
+    ] = 0
     keep_awake: Annotated[
         bool,
         Field(

@@ -16,6 +16,8 @@ class WhyNot(BaseModel):
 
     code: str
     sentence: str = Field(description="For people; one or two sentences.")
+    template: str = Field(default="", description="The sentence before `words` were put into it, for translators.")
+    words: dict[str, str] = Field(default={}, description="What `template` names in braces.")
     may_end_s: float | None = Field(description="Seconds until it ends if nothing else happens; null: nobody can say.")
     can_share_anyway: bool = Field(description="Whether `POST /api/share-anyway` lets it not count for an hour.")
 

@@ -61,13 +61,21 @@ async def _run_engine(arguments: argparse.Namespace) -> int:
         kept = KeptSettings(places.settings_file, flags_of(arguments), os.environ)
         for problem in kept.problems:
             log.warning("Settings: %s.", problem)
-        async with running_engine(places, kept) as engine:
-            status = engine.status()
-            say_ready("engine", peer=status.peer, address=status.address, url=status.base_url, model=status.model)
-            note(f"Meadow runs. {status.base_url} answers; the API key is in {places.api_key_file}. Ctrl-C ends it.")
-            async with asyncio.TaskGroup() as group:
-                showing = group.create_task(show_status(engine, is_json=arguments.events))
-                await stop.wait()
-                showing.cancel()
-            note("Ending: giving the layers back and leaving the swarm.")
+        is_first = True
+        while not stop.is_set():
+            async with running_engine(places, kept) as engine:
+                status = engine.status()
+                if is_first:
+                    is_first = False
+                    ready = {"peer": status.peer, "address": status.address, "url": status.base_url}
+                    say_ready("engine", **ready, model=status.model)
+                key_file = places.api_key_file
+                note(f"Meadow runs. {status.base_url} answers; the API key is in {key_file}. Ctrl-C ends it.")
+                async with asyncio.TaskGroup() as group:
+                    showing = group.create_task(show_status(engine, is_json=arguments.events))
+                    ends = [group.create_task(asked.wait()) for asked in (stop, engine.restart_asked)]
+                    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                    for task in (showing, *ends):
+                        task.cancel()
+                note("Ending: giving the layers back and leaving the swarm.")
     return DONE

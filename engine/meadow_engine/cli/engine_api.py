@@ -12,6 +12,8 @@ from meadow_client.errors import MeadowError
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.places import Places, read_running_engine
 
+_TIMEOUT_S = 10.0
+
 
 class NoEngineError(MeadowError):
     code = "no-engine"
@@ -39,15 +41,17 @@ def get(places: Places, path: str) -> Any:
     return _ask(places, "GET", path, None)
 
 
-def post(places: Places, path: str, body: Mapping[str, object]) -> Any:
+def post(places: Places, path: str, body: Mapping[str, object], timeout_s: float = _TIMEOUT_S) -> Any:
     """The JSON that the running engine answers to `POST path`.
 
     Raises: as `get`.
     """
-    return _ask(places, "POST", path, body)
+    return _ask(places, "POST", path, body, timeout_s)
 
 
-def _ask(places: Places, method: str, path: str, body: Mapping[str, object] | None) -> Any:
+def _ask(
+    places: Places, method: str, path: str, body: Mapping[str, object] | None, timeout_s: float = _TIMEOUT_S
+) -> Any:
     running = read_running_engine(places)
     if running is None:
         raise NoEngineError
@@ -57,7 +61,7 @@ def _ask(places: Places, method: str, path: str, body: Mapping[str, object] | No
             running.url + path,
             json=body,
             headers={"Authorization": f"Bearer {running.token}"},
-            timeout=10,
+            timeout=timeout_s,
             trust_env=False,
         )
         if reply.is_error and (problem := _problem_of(reply)) is not None:

@@ -29,8 +29,8 @@ async def _gateway(arguments: argparse.Namespace) -> int:
     from fastapi import FastAPI
 
     from meadow_client.gateway.app import create_router, handle_errors
+    from meadow_client.gateway.askable import OnlyModel
     from meadow_client.gateway.security import LocalOnly
-    from meadow_client.models.answering import Answerer
     from meadow_engine.cli.client_end import joined_answerer
     from meadow_engine.http_server import load_or_create_key, serving_http
 
@@ -41,12 +41,8 @@ async def _gateway(arguments: argparse.Namespace) -> int:
         model_of(arguments), arguments.join, PATIENCE_S, draft=arguments.draft, codec=arguments.codec
     )
     async with joined as answerer:
-
-        async def get_answerer() -> Answerer:
-            return answerer
-
         app = FastAPI(title="Meadow gateway", docs_url=None, redoc_url=None, openapi_url=None)
-        app.include_router(create_router(get_answerer))
+        app.include_router(create_router(OnlyModel(answerer)))
         handle_errors(app)
         async with serving_http(LocalOnly(app, key), arguments.port) as url:
             say_ready("gateway", url=f"{url}/v1")

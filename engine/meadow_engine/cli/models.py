@@ -49,10 +49,10 @@ def _ask_swarm(join: list[str]) -> list[ModelStatus]:
         from meadow_client.identity import new_identity
         from meadow_client.invitation import read_addresses
         from meadow_client.swarm.node import SwarmNode
-        from meadow_engine.models_overview import models_of
+        from meadow_engine.swarm_overview import overview
 
         async with SwarmNode.running(new_identity(), read_addresses(join), listen=None) as node:
-            found.extend(models_of(await node.directory.all_servers()))
+            found.extend(model.status() for model in overview(await node.directory.all_servers()))
         return DONE
 
     run_loop(ask())

@@ -1,15 +1,34 @@
-"""`meadow swarm …`: commands about a swarm as a whole, one file for each."""
+"""`meadow swarm …`: which swarm this computer is in, and what a swarm holds."""
 
 from __future__ import annotations
 
 import argparse
+from typing import Protocol
 
 from meadow_engine.cli import swarm_status
 from meadow_engine.cli.options import add_base_dir
+from meadow_engine.cli.swarm_membership import JoinCommand, LeaveCommand, ListCommand, NewCommand
 
-HELP = "look at a swarm"
+HELP = "make, join and leave swarms, and look at them"
 
-_COMMANDS = {"status": swarm_status}
+
+class _Command(Protocol):
+    """A module or an object that is one command."""
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser, /) -> None: ...
+
+    def run(self, arguments: argparse.Namespace, /) -> int: ...
+
+
+_COMMANDS: dict[str, _Command] = {
+    "new": NewCommand(),
+    "join": JoinCommand(),
+    "list": ListCommand(),
+    "leave": LeaveCommand(),
+    "status": swarm_status,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
 from meadow_client.errors import MeadowError, UsageError, describe_layers
+from meadow_engine.api.places import Places
+from meadow_engine.api.swarm import ModelOverview, SwarmOverview, SwarmServer
 from meadow_engine.cli.console import DONE, run_loop
 from meadow_engine.cli.engine_api import NoEngineError, get
 from meadow_engine.cli.options import add_join, add_json, places_of
-from meadow_engine.swarm_overview import Holder, ModelOverview, find_model, overview
+from meadow_engine.swarm_overview import find_model, overview
 
 HELP = "show which computers hold which layers, and how fast a chain of them would be"
 
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not found:
             raise ModelNotInSwarmError(arguments.model)
     if arguments.json:
-        print(json.dumps({"models": [as_json(model) for model in found]}))
+        print(SwarmOverview(models=found).model_dump_json())
     elif not found:
         print("The swarm holds no model now.")
     else:
@@ -73,10 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def describe(model: ModelOverview, width: int = _WIDTH_WITHOUT_TERMINAL) -> str:
     """A picture of a model for people: a head, a column for each layer, a row for each computer."""
-    state = "complete" if model.is_complete else f"missing {describe_layers(model.missing)}"
+    state = (
+        "complete"
+        if model.is_complete
+        else f"missing {describe_layers([(gap.start, gap.end) for gap in model.missing])}"
+    )
     layers = "1 layer" if model.num_layers == 1 else f"{model.num_layers} layers"
-    lines = [f"{model.name}: {layers}, context {model.context_length}, {state}"]
-    names = {holder.peer: _short(holder.name) for holder in model.holders}
+    lines = [f"{model.id}: {layers}, context {model.context_length}, {state}"]
+    names = {server.peer: _short(server.name) for server in model.servers}
     if model.chain is not None and model.tokens_per_second is not None:
         way = " → ".join(names[leg.peer] for leg in model.chain)
         lines.append(f"Best chain now: about {_rate(model.tokens_per_second)} tokens/s by way of {way}")
@@ -86,12 +90,8 @@ def describe(model: ModelOverview, width: int = _WIDTH_WITHOUT_TERMINAL) -> str:
     room = width - max(map(len, names.values())) - _FACTS_WIDTH
     columns = min(model.num_layers, max(least, min(most, room)))
     rows = [_scale_row(model, columns), _coverage_row(model, columns)]
-    lines += ["", *_table([*rows, *(_row(holder, model, columns) for holder in model.holders)])]
+    lines += ["", *_table([*rows, *(_row(server, model, columns) for server in model.servers)])]
     return "\n".join(lines)
-
-
-def as_json(model: ModelOverview) -> dict[str, object]:
-    return {**asdict(model), "is_complete": model.is_complete}
 
 
 def coverage_bar(counts: Sequence[int], columns: int) -> str:
@@ -99,9 +99,9 @@ def coverage_bar(counts: Sequence[int], columns: int) -> str:
     return "".join(_HEIGHTS[min(min(part), len(_HEIGHTS) - 1)] for part in _parts(counts, columns))
 
 
-def span_bar(holder: Holder, num_layers: int, columns: int) -> str:
+def span_bar(server: SwarmServer, num_layers: int, columns: int) -> str:
     """The layers of one computer, in the columns of `coverage_bar`."""
-    held = [int(holder.start <= layer < holder.end) for layer in range(num_layers)]
+    held = [int(server.start <= layer < server.end) for layer in range(num_layers)]
     return "".join(_HELD if any(part) else _NOT_HELD for part in _parts(held, columns))
 
 
@@ -121,11 +121,11 @@ def _coverage_row(model: ModelOverview, columns: int) -> list[str]:
     return ["copies", coverage_bar(model.coverage, columns), copies]
 
 
-def _row(holder: Holder, model: ModelOverview, columns: int) -> list[str]:
-    rate = "not measured" if holder.tokens_per_second is None else f"{_rate(holder.tokens_per_second)} tokens/s"
-    layers = describe_layers([(holder.start, holder.end)]).rpartition(" ")[2]
-    bar = span_bar(holder, model.num_layers, columns)
-    return [_short(holder.name), bar, layers, rate, holder.dtype, holder.version, f"…{holder.peer[-8:]}"]
+def _row(server: SwarmServer, model: ModelOverview, columns: int) -> list[str]:
+    rate = "not measured" if server.tokens_per_second is None else f"{_rate(server.tokens_per_second)} tokens/s"
+    layers = describe_layers([(server.start, server.end)]).rpartition(" ")[2]
+    bar = span_bar(server, model.num_layers, columns)
+    return [_short(server.name), bar, layers, rate, server.dtype, server.version, f"…{server.peer[-8:]}"]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -153,16 +153,16 @@ def _wanted(model: str) -> str:
 
 
 def _find_addresses(arguments: argparse.Namespace) -> list[str]:
-    """Where to join: as told, or as the settings say, or where the engine of this computer listens.
+    """Where to join: as told, or in the swarm in use, or where the engine of this computer listens.
 
     Raises:
         UsageError: there is no such thing.
+        SwarmsBrokenError: nobody can say which swarm is in use.
     """
     from meadow_client.invitation import read_addresses
-    from meadow_engine.settings_file import read_leniently
 
     places = places_of(arguments)
-    addresses = read_addresses(arguments.join or read_leniently(places.settings_file).settings.initial_peers)
+    addresses = read_addresses(arguments.join or _kept_addresses(places))
     if addresses:
         return addresses
     try:
@@ -175,3 +175,12 @@ def _find_addresses(arguments: argparse.Namespace) -> list[str]:
             "Give --join with the address or invitation of a computer in the swarm.",
         )
     return [str(address) for address in listening]
+
+
+def _kept_addresses(places: Places) -> list[str]:
+    """Of the swarm in use; empty where nobody else's address is known."""
+    from meadow_engine.kept_swarms import read_kept
+    from meadow_engine.settings_file import read_leniently
+
+    used = read_kept(places).used
+    return read_leniently(places.settings_file).settings.initial_peers if used is None else used.peers

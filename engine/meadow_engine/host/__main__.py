@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ import msgspec
 from meadow_engine.cli.console import DONE, FAILED, expected_error, run_loop, set_up_logging
 from meadow_engine.host.protocol import (
     Command,
+    Ending,
     Failed,
     Leave,
     Limits,
@@ -34,12 +36,13 @@ from meadow_engine.host.protocol import (
 )
 
 if TYPE_CHECKING:
+    from meadow_engine.host.help_sums import HelpSums
     from meadow_engine.hosting import Hosted
 
 _COUNT_S = 0.5
-# When the engine is gone, nobody can say how long the host may stay.
-_ORPHAN_LEAVE_S = 2.0
-_ORPHAN_GRACE_S = 1.0
+# Somebody wants the host gone who cannot say how long it may stay, or the engine is gone and cannot say it any more.
+_LEAVE_UNASKED_S = 2.0
+_GRACE_S = 1.0
 _NICE = 10
 
 log = logging.getLogger("meadow_engine.host")
@@ -86,13 +89,18 @@ class HostProcess:
         from meadow_client.identity import load_or_create_identity
         from meadow_client.invitation import read_addresses
         from meadow_client.models.description import describe
+        from meadow_client.models.parameters import layer_parameters
+        from meadow_client.models.room import Room
         from meadow_client.swarm.node import EVERYWHERE, SwarmNode
+        from meadow_engine.host.help_sums import HelpSums
         from meadow_engine.hosting import HostOptions, hosting, parse_layers
         from meadow_engine.runtime.device import choose_device
         from meadow_engine.runtime.span import LoadOptions
 
         peers = read_addresses(order.initial_peers)
-        description = await asyncio.to_thread(describe, order.model)
+        description = await asyncio.to_thread(describe, order.model, Room(lambda: order.models_bytes))
+        parameters = await asyncio.to_thread(layer_parameters, description)
+        helped = HelpSums(description.name, parameters)
         options = HostOptions(
             parse_layers(order.layers),
             LoadOptions(order.dtype, order.quantization),
@@ -101,6 +109,7 @@ class HostProcess:
             order.compute_share,
             order.upload_bytes_s,
             order.own_peer,
+            helped.add,
         )
         identity = load_or_create_identity(Path(order.identity_file))
         async with SwarmNode.running(identity, peers, order.listen or EVERYWHERE) as node:
@@ -111,22 +120,30 @@ class HostProcess:
                     if self._limits is not None:
                         hosted.limit(self._limits.compute_share, self._limits.upload_bytes_s)
                     span = hosted.span
-                    tell(Serving(description.name, span.start, span.end, node.peer, node.address))
-                    counting = group.create_task(_count(hosted))
+                    held = sum(parameters[span.start : span.end])
+                    tell(Serving(description.name, span.start, span.end, node.peer, node.address, held))
+                    counting = group.create_task(_count(hosted, helped))
                     hosted.leave_within_s = await self._leave_within_s
                 # Handing over is counted as well, up to its end.
                 counting.cancel()
                 tell(_served(hosted))
+                _tell_help(helped)
 
 
-async def _count(hosted: Hosted) -> None:
+async def _count(hosted: Hosted, helped: HelpSums) -> None:
     """Tell what changes, for ever."""
     told = Served(0, 0)
     while True:
         if (now := _served(hosted)) != told:
             told = now
             tell(now)
+        _tell_help(helped)
         await asyncio.sleep(_COUNT_S)
+
+
+def _tell_help(helped: HelpSums) -> None:
+    for report in helped.take():
+        tell(report)
 
 
 def _served(hosted: Hosted) -> Served:
@@ -162,17 +179,40 @@ def hear_commands(hear: Callable[[Command], None]) -> None:
             for line in sys.stdin.buffer:
                 with suppress(msgspec.DecodeError):
                     loop.call_soon_threadsafe(hear, command_decoder.decode(line))
-            loop.call_soon_threadsafe(hear, Leave(_ORPHAN_LEAVE_S))
-        # A loop that waits for the device cannot hear that.
-        time.sleep(_ORPHAN_LEAVE_S + _ORPHAN_GRACE_S)
-        os._exit(FAILED)
+            loop.call_soon_threadsafe(hear, Leave(_LEAVE_UNASKED_S))
+        _end_soon()
 
     threading.Thread(target=read, name="meadow-commands", daemon=True).start()
+
+
+def hear_sigterm(hear: Callable[[Command], None]) -> None:
+    """Call `hear` on this event loop with `Leave` at the first SIGTERM; a second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+
+    def leave() -> None:
+        tell(Ending())
+        hear(Leave(_LEAVE_UNASKED_S))
+
+    def end(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(leave)
+        threading.Thread(target=_end_soon, name="meadow-end", daemon=True).start()
+
+    # Not the loop's own handlers: Python's also run while the loop waits for another thread.
+    signal.signal(signal.SIGTERM, end)
+
+
+def _end_soon() -> None:
+    """End the process when it has had its time. A loop that waits for the device hears nothing."""
+    time.sleep(_LEAVE_UNASKED_S + _GRACE_S)
+    os._exit(FAILED)
 
 
 async def _main() -> int:
     process = HostProcess()
     hear_commands(process.hear)
+    hear_sigterm(process.hear)
     return await process.run()
 
 

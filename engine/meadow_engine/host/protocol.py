@@ -1,7 +1,7 @@
 """What an engine and its host process say to each other: one JSON object on each line of stdin and stdout.
 
-The engine begins with an `Order`, may change its `Limits`, and may say `Leave` once. The host tells how far it is. The
-end of stdin means that the engine is gone.
+The engine begins with an `Order`, may change its `Limits`, and may say `Leave` once. The host tells how far it is, and
+says `Ending` when somebody else had it end. The end of stdin means that the engine is gone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Order(msgspec.Struct, frozen=True, tag="order"):
     """The most that is sent to others in a second; 0: no limit."""
     own_peer: str = ""
     """The engine itself: what it gets and sends is neither limited nor counted."""
+    models_bytes: int = 0
+    """The most that model files may take of the disk; 0: no limit."""
 
 
 class Limits(msgspec.Struct, frozen=True, tag="limits"):
@@ -58,6 +60,8 @@ class Serving(msgspec.Struct, frozen=True, tag="serving"):
     end: int
     peer: str
     address: list[str]
+    parameters: int = 0
+    """How many the layers have together (`meadow_client/models/parameters.py`)."""
 
 
 class Served(msgspec.Struct, frozen=True, tag="served"):
@@ -69,6 +73,20 @@ class Served(msgspec.Struct, frozen=True, tag="served"):
     received_bytes: int = 0
 
 
+class Helped(msgspec.Struct, frozen=True, tag="helped"):
+    """What was computed for one client since the last such report.
+
+    `work` is tokens times the parameters of the layers that they passed through; `conversations` counts those that
+    began.
+    """
+
+    model: str
+    peer: str
+    tokens: int
+    work: int
+    conversations: int
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """An expected error, after which the host ends."""
 
@@ -77,8 +95,12 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     advice: str
 
 
+class Ending(msgspec.Struct, frozen=True, tag="ending"):
+    """Somebody sent the host SIGTERM, as a task manager does: it hands conversations over, and ends."""
+
+
 Command = Order | Limits | Leave
-Report = Loading | Serving | Served | Failed
+Report = Loading | Serving | Served | Helped | Failed | Ending
 
 encode = msgspec.json.Encoder().encode
 command_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .rules import GB, Rules
@@ -33,7 +34,7 @@ class Reason:
 
     `may_end_s`: seconds until it ends if nothing else happens; None when nobody can say.
     `quiet_from_s`: since when it is quiet, on the facts' clock, where this is a use of the computer after which
-    sharing waits; None for what needs no waiting afterwards.
+    sharing waits; None for what needs no waiting afterwards. `words` are what was put into the kind's sentence.
     """
 
     code: str
@@ -41,6 +42,7 @@ class Reason:
     sentence: str
     may_end_s: float | None = None
     quiet_from_s: float | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 def because(
@@ -52,8 +54,10 @@ def because(
     detail: str = "",
 ) -> Reason:
     """The reason of this kind, with its sentence in words."""
-    sentence = kind.sentence.format(detail=detail, **rule_words(rules))
-    return Reason(kind.code, kind.leaving, sentence, may_end_s, quiet_from_s)
+    known = {"detail": detail, **rule_words(rules)}
+    words = {name: words for name, words in known.items() if f"{{{name}}}" in kind.sentence}
+    sentence = kind.sentence.format(**words)
+    return Reason(kind.code, kind.leaving, sentence, may_end_s, quiet_from_s, words)
 
 
 def rule_words(rules: Rules) -> dict[str, str]:

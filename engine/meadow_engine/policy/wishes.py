@@ -78,6 +78,15 @@ def resume(wishes: Wishes, now_s: float) -> Wishes:
     return replace(wishes, pause=None, is_finishing=False, asked_s=now_s)
 
 
+def after_sleep(wishes: Wishes, slept_s: float) -> Wishes:
+    """The computer slept for so long, in which the facts' clock stood still: what ends by itself ends sooner on it."""
+    pause = wishes.pause
+    if pause is not None and pause.until_s is not None:
+        pause = replace(pause, until_s=pause.until_s - slept_s)
+    overrides = tuple(replace(override, until_s=override.until_s - slept_s) for override in wishes.overrides)
+    return replace(wishes, pause=pause, overrides=overrides)
+
+
 def share_anyway(wishes: Wishes, code: str, now_s: float, lasting_s: float = ANYWAY_S) -> Wishes:
     """Let one reason not count for an hour. A pause goes on: only `resume` ends it.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -28,6 +28,7 @@ from meadow_engine.runtime.pool import PagePool
 from meadow_engine.runtime.requests import SessionState, StatelessState
 from meadow_engine.runtime.span import Span
 from meadow_engine.serving.acceptance import RefusedError
+from meadow_engine.serving.help import OnHelp, help_counter, nobody_hears
 from meadow_engine.serving.links import Connect
 from meadow_engine.serving.passes import ServerPasses
 from meadow_engine.serving.retention import Retention
@@ -80,14 +81,19 @@ class SpanServer:
         pool: PagePool,
         connect: Connect,
         limits: ServingLimits | None = None,
+        on_help: OnHelp = nobody_hears,
     ) -> None:
-        """`connect` opens a stream to another server of the swarm, by its peer id."""
+        """`connect` opens a stream to another server of the swarm, by its peer id.
+
+        `on_help` hears what is computed for others; `first_peer` is not one of them.
+        """
         self._model = model
         self._span = span
         self._batcher = batcher
         self._pool = pool
         self._connect = connect
         self._limits = limits or ServingLimits()
+        self._on_help = on_help
         widest = span.width * span.dtype.itemsize
         self._max_step_tokens = max(1, min(MAX_STEP_TOKENS, MAX_BODY_BYTES // widest))
         self._sessions: dict[str, ServerSession] = {}
@@ -194,8 +200,7 @@ class SpanServer:
         async def move_out() -> None:
             await session.move_out()
 
-        is_own = stream.peer == self._limits.first_peer
-        priority = _OWN_PRIORITY if is_own else _PRIORITY
+        priority = _OWN_PRIORITY if self._is_own(stream) else _PRIORITY
         async with asyncio.timeout(self._limits.idle_s) as idle:
             with self._pool.account(move_out, priority) as account, self._retention.retaining() as retained:
                 session = ServerSession(
@@ -209,7 +214,7 @@ class SpanServer:
                     self._connect,
                     idle,
                     self._limits.idle_s,
-                    self._count_tokens,
+                    self._counter(stream, opening),
                     self._retention,
                     retained if opening.retain else None,
                 )
@@ -252,7 +257,21 @@ class SpanServer:
     async def _answer_stateless(self, stream: Stream, opening: Open, terms: checks.Terms, opened: Opened) -> None:
         state, idle_s = StatelessState(self._span, opening.start, opening.end), self._limits.idle_s
         async with asyncio.timeout(idle_s) as idle:
-            await ServerPasses(terms, state, self._batcher, stream, idle, idle_s, self._count_tokens).run(opened)
+            count = self._counter(stream, opening)
+            await ServerPasses(terms, state, self._batcher, stream, idle, idle_s, count).run(opened)
+
+    def _is_own(self, stream: Stream) -> bool:
+        return stream.peer == self._limits.first_peer
+
+    def _counter(self, stream: Stream, opening: Open) -> Callable[[int], None]:
+        on_help = nobody_hears if self._is_own(stream) else self._on_help
+        tell = help_counter(stream.peer, opening, on_help)
+
+        def count(tokens: int) -> None:
+            self._count_tokens(tokens)
+            tell(tokens)
+
+        return count
 
     def _count_tokens(self, tokens: int) -> None:
         self.counts.tokens += tokens

@@ -14,11 +14,14 @@ import pytest
 
 from meadow_client.errors import UsageError
 from meadow_engine import engine as engine_module
+from meadow_engine.accounting import Accounting
+from meadow_engine.api.contributions import RowsAsked
 from meadow_engine.api.places import find_places, write_private
 from meadow_engine.api.status import SharingState, Span
 from meadow_engine.engine import Engine, sharing_state
 from meadow_engine.kept_settings import KeptSettings, SettingFixedError
 from meadow_engine.kept_wishes import read_wishes
+from meadow_engine.ledger import Ledger
 from meadow_engine.monthly_volume import MonthlyVolume
 from meadow_engine.policy.facts import Facts
 from meadow_engine.policy.reasons import REASON_KINDS, Reason
@@ -81,7 +84,10 @@ class Desk:
         self.sharing = Sharing(lambda: pytest.fail("nothing is hosted here"))
         clock = asyncio.get_running_loop().time
         self.watch = SharingWatch(self.looking, self.sharing, lambda: rules_of(self.kept.settings), clock)
-        node: Any = SimpleNamespace(peer="12D3KooWself", address=["/ip4/127.0.0.1/tcp/1"])
+        self.rests: list[bool] = []
+        node: Any = SimpleNamespace(
+            peer="12D3KooWself", address=["/ip4/127.0.0.1/tcp/1"], on_look=None, rest=self.rests.append
+        )
         description: Any = SimpleNamespace(name="demo")
         client: Any = None
         volume = MonthlyVolume(self.places.volume_file)
@@ -95,6 +101,7 @@ class Desk:
             self.watch,
             volume,
             lambda: "Start it in the desktop.",
+            Accounting(Ledger(self.places.ledger_file), "12D3KooWhost"),
         )
 
     def codes(self) -> list[str]:
@@ -192,6 +199,11 @@ async def test_the_persons_own_decision_cannot_be_left_out(desk: Desk, code: str
     assert caught.value.advice == f"Those that can: {', '.join(sorted(can))}."
 
 
+async def test_what_was_computed_is_told_from_the_ledger(desk: Desk) -> None:
+    now = await desk.engine.contributions(1)
+    assert (now.balance, now.since, await desk.engine.contribution_rows(RowsAsked())) == (0, None, [])
+
+
 async def test_changed_settings_count_soon(desk: Desk) -> None:
     await desk.engine.change_settings({"share": True, "mode": "never"})
     await until(lambda: desk.codes() == ["switched-off"])
@@ -214,6 +226,14 @@ async def test_the_status_shows_what_is_hosted(desk: Desk) -> None:
     status = desk.engine.status()
     assert (status.sharing, status.span, status.sessions) == ("sharing", Span(start=2, end=5), 2)
     assert (status.tokens_served, status.base_url, status.name) == (300, "http://127.0.0.1:4711/v1", "mine")
+
+
+async def test_an_engine_that_is_paused_lets_its_node_rest_until_it_is_needed(desk: Desk) -> None:
+    await desk.engine.set_sharing(True)
+    await desk.engine.pause("resumed")
+    await until(lambda: desk.rests[-1:] == [True])
+    await desk.engine.resume()
+    await until(lambda: desk.rests[-1:] == [False])
 
 
 async def test_who_waits_for_a_change_hears_of_it(desk: Desk) -> None:

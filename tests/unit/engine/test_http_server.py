@@ -83,3 +83,13 @@ def test_a_key_that_the_person_chose_is_taken(tmp_path: Path) -> None:
 def test_an_empty_key_file_is_no_open_door(tmp_path: Path) -> None:
     (tmp_path / "api-key").write_text("\n")
     assert len(load_or_create_key(tmp_path / "api-key")) >= 40
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"two\nlines", b"schl\xc3\xbcssel", b"\0" * 43])
+def test_what_nobody_could_send_as_a_key_is_kept_beside_and_another_key_made(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "api-key").write_bytes(content)
+    assert len(load_or_create_key(tmp_path / "api-key")) >= 40
+    assert (tmp_path / "api-key.broken").read_bytes() == content
+    assert "api-key holds no API key" in caplog.text

@@ -15,7 +15,7 @@ import pytest
 from fakes import host_program
 from meadow_engine import sharing as sharing_module
 from meadow_engine.api.status import Span
-from meadow_engine.host.protocol import Limits, Order
+from meadow_engine.host.protocol import Helped, Limits, Order
 from meadow_engine.sharing import Sharing
 
 
@@ -114,6 +114,30 @@ async def test_traffic_is_told_as_it_grows_up_to_the_end_and_over_all_host_proce
         assert told == [(2000, 300), (500, 0)] * count
 
 
+async def test_help_is_told_up_to_the_end(room: Room) -> None:
+    told: list[Helped] = []
+    room.sharing.on_helped = told.append
+    room.kind = "helping"
+    room.sharing.want(True)
+    await room.until(lambda: len(told) == 1)
+    room.sharing.want(False)
+    await room.until_state("off")
+    assert told == [Helped("helping", "client", 100, 700, 1), Helped("helping", "client", 5, 35, 0)]
+
+
+async def test_help_is_told_up_to_the_end_of_the_engine_too(room: Room) -> None:
+    told: list[Helped] = []
+    room.kind = "helping"
+    other = Sharing(room.order, host_program.COMMAND)
+    other.on_helped = told.append
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(other.run())
+        other.want(True)
+        await room.until(lambda: len(told) == 1)
+        running.cancel()
+    assert [help.tokens for help in told] == [100, 5]
+
+
 async def test_limits_that_change_reach_the_host_process(room: Room) -> None:
     room.sharing.limit(Limits(0.5, 1e6))  # nobody is there to hear it
     room.sharing.want(True)
@@ -193,6 +217,23 @@ async def test_a_host_that_dies_is_started_again_and_the_reason_is_shown(
     room.sharing.want(True)
     await room.until(lambda: "ended unexpectedly (signal 9)" in room.sharing.detail)
     room.kind = "good"
+    await room.until_state("sharing")
+
+
+async def test_a_host_that_somebody_ended_by_hand_stays_away_for_longer_than_one_that_crashed(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing_module, "_ENDED_BY_HAND_PAUSE_S", 1.2)
+    monkeypatch.setattr(sharing_module, "_FIRST_PAUSE_S", 0.01)
+    details: list[str] = []
+    room.sharing.on_change = lambda: details.append(room.sharing.detail)
+    room.kind = "ended"
+    room.sharing.want(True)
+    await room.until(lambda: "Starting again in 1 s" in room.sharing.detail)
+    assert "Somebody has ended the part that hosts layers; conversations move on" in details
+    room.kind = "good"
+    await asyncio.sleep(0.5)
+    assert len(room.processes()) == 1
     await room.until_state("sharing")
 
 

@@ -57,7 +57,8 @@ class Post:
 
     def __post_init__(self) -> None:
         self.computer = FakeComputer(self.clock)
-        self.watch = SharingWatch(self.computer, self.sharing, lambda: self.rules, self.clock)
+        self.wall_clock = FakeClock()
+        self.watch = SharingWatch(self.computer, self.sharing, lambda: self.rules, self.clock, self.wall_clock)
 
     def look(self, **seen: Any) -> None:
         """One look, at what is seen from now on."""
@@ -220,6 +221,59 @@ async def test_many_who_wait_for_a_look_all_hear_of_it(post: Post) -> None:
     async with post.running(), asyncio.timeout(5):
         post.watch.wish(wishes.resume)
         await asyncio.gather(*(post.watch.looked() for _ in range(3)))
+
+
+async def test_it_hardly_looks_while_the_person_keeps_sharing_off_but_is_there_when_a_pause_ends(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    go = asyncio.Semaphore(0)
+
+    @asynccontextmanager
+    async def timeout(seconds: float) -> AsyncIterator[None]:
+        waits.append(seconds)
+        await go.acquire()
+        raise TimeoutError
+        yield
+
+    async def wait_after(passed_s: float) -> float:
+        post.clock.advance(passed_s)
+        count = len(waits)
+        go.release()
+        await until(lambda: len(waits) > count)
+        return waits[-1]
+
+    monkeypatch.setattr(watch_module, "asyncio", SimpleNamespace(**{**vars(asyncio), "timeout": timeout}))
+    post.watch.wish(lambda known, now_s: wishes.pause(known, "30m", now_s))
+    async with post.running():
+        await until(lambda: bool(waits))
+        assert (post.code, waits[-1]) == ("paused", 300.0)
+        assert await wait_after(1700.0) == pytest.approx(100.0)
+        assert await wait_after(100.0) == 0.25
+        assert post.code is None
+        post.rules = replace(post.rules, consent=False)
+        assert await wait_after(0.25) == 0.25  # it yields
+        await wait_after(3.0)
+        assert (post.code, waits[-1]) == ("no-consent", 300.0)
+
+
+async def test_during_a_long_wait_the_end_of_the_computers_sleep_makes_it_look_at_once(post: Post) -> None:
+    async with post.running():
+        post.watch.wish(lambda known, now_s: wishes.pause(known, "1h", now_s))
+        await until(lambda: post.code == "paused")
+        post.wall_clock.advance(3600)
+        post.watch.notice_sleep()
+        await until(lambda: post.code != "paused")
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_pause_that_ended_while_the_computer_slept_is_over_at_the_next_look(post: Post) -> None:
+    async with post.running():
+        post.watch.wish(lambda known, now_s: wishes.pause(known, "1h", now_s))
+        await until(lambda: post.code == "paused")
+        post.wall_clock.advance(3600)
+        post.watch.look_now()
+        await until(lambda: post.code != "paused")
 
 
 async def until(is_so: Callable[[], bool]) -> None:

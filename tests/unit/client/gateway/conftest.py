@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from meadow_client.errors import ContextExceededError, MeadowError
 from meadow_client.gateway.app import create_router, handle_errors
+from meadow_client.gateway.askable import OnlyModel
 from meadow_client.gateway.security import LocalOnly
 from meadow_client.models.answering import AnswerEvent, End, Piece, Question
 from meadow_client.models.sampling import Sampling
@@ -84,11 +85,9 @@ async def stranger(answerer: FakeAnswerer) -> AsyncIterator[httpx.AsyncClient]:
 
 @asynccontextmanager
 async def serving(answerer: FakeAnswerer) -> AsyncIterator[httpx.AsyncClient]:
-    async def get_answerer() -> Any:
-        return answerer
-
+    models: Any = OnlyModel(answerer)  # type: ignore[arg-type]
     app = FastAPI()
-    app.include_router(create_router(get_answerer))
+    app.include_router(create_router(models))
     handle_errors(app)
     transport = httpx.ASGITransport(LocalOnly(app, KEY), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:4711") as client:

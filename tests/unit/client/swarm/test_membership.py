@@ -9,6 +9,7 @@ import pytest
 from meadow_client.swarm.membership import (
     FRESH_START_S,
     LONELY_ROUND_S,
+    RESTING_ROUND_S,
     ROUND_S,
     Contact,
     Membership,
@@ -31,6 +32,16 @@ def called(membership: Membership, now_s: float, *peers: str) -> list[str]:
 
 def test_who_is_there_is_not_called() -> None:
     assert called(Membership({"first": FIRST}), 0, "first", "a") == []
+
+
+def test_who_rests_looks_around_seldom_however_lonely() -> None:
+    membership = Membership({"first": FIRST})
+    assert membership.pause_s == ROUND_S
+    membership.is_resting = True
+    membership.see(0, {}, [])
+    assert (membership.is_lonely, membership.pause_s) == (True, RESTING_ROUND_S)
+    membership.is_resting = False
+    assert membership.pause_s == LONELY_ROUND_S
 
 
 def test_an_initial_peer_is_called_again_for_as_long_as_it_is_away() -> None:

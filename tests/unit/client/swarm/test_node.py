@@ -149,3 +149,14 @@ async def test_an_address_where_nobody_answers_is_named() -> None:
     async with asyncio.timeout(60):
         with pytest.raises(SwarmUnreachableError, match=address):
             await SwarmNode.start(new_identity(), [address], listen=None)
+
+
+async def test_a_node_that_is_needed_again_looks_around_at_once(pair: Pair) -> None:
+    node, seen = pair[0], asyncio.Queue[int]()
+    node.on_look = seen.put_nowait
+    node.rest(True)
+    async with asyncio.timeout(10):  # the look that was due before
+        await seen.get()
+    node.rest(False)
+    async with asyncio.timeout(2):
+        assert await seen.get() == 1

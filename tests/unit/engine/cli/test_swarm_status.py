@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from meadow_client.swarm.directory import Announcement, Server
+from meadow_engine.api.swarm import ModelOverview
 from meadow_engine.cli.main import main
-from meadow_engine.cli.swarm_status import as_json, coverage_bar, describe
-from meadow_engine.swarm_overview import ModelOverview, overview
+from meadow_engine.cli.swarm_status import coverage_bar, describe
+from meadow_engine.swarm_overview import overview
 
 Captured = pytest.CaptureFixture[str]
 
@@ -65,15 +65,6 @@ def test_a_long_name_does_not_push_the_picture_away() -> None:
     text = describe(model_of(("n" * 200, 0, 8, 0.1)))
     assert "nnn…" in text
     assert max(map(len, text.splitlines())) <= 120
-
-
-def test_programs_get_everything_as_json() -> None:
-    shown = json.loads(json.dumps(as_json(model_of(("kitchen", 0, 5, 0.05)))))
-    assert shown["is_complete"] is False
-    assert shown["missing"] == [[5, 8]]
-    assert shown["coverage"] == [1] * 5 + [0] * 3
-    assert shown["chain"] is None
-    assert shown["holders"][0]["tokens_per_second"] == pytest.approx(20)
 
 
 def test_without_any_swarm_it_says_how_to_name_one(tmp_path: Path, capsys: Captured) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import httpx
@@ -14,20 +16,51 @@ import pytest
 from fakes.clock import FakeClock
 from fakes.engine_status import STATUS
 from meadow_client.errors import MeadowError, ModelUnusableError, UsageError
+from meadow_client.gateway.askable import AskableModel
+from meadow_client.swarm.directory import Announcement, Server
+from meadow_engine.api.autostart import AutostartStatus
 from meadow_engine.api.commands import PauseLength
+from meadow_engine.api.contributions import ContributionRow, Contributions, DayCount, RowsAsked
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.events import KEEPALIVE_S, STATUS_EVENT
 from meadow_engine.api.settings import Settings
 from meadow_engine.api.settings_overview import SettingsOverview, state_of_settings
 from meadow_engine.api.status import EngineStatus, ModelStatus, WhyNot
+from meadow_engine.api.storage import StorageOverview
+from meadow_engine.api.swarm import SwarmOverview
 from meadow_engine.control import app as app_module
 from meadow_engine.control.app import create_app
 from meadow_engine.kept_settings import SettingFixedError
+from meadow_engine.storage import ModelInUseError, ModelNotStoredError
+from meadow_engine.swarm_overview import overview
 
 KEY = "key-of-the-tests"
 MODEL = ModelStatus(id="demo", num_layers=2, coverage=[1, 0], servers=1, context_length=512, is_complete=False)
 
 
+STORED = StorageOverview(folder="/cache", bytes=0, free_bytes=1, limit_bytes=0, models=[])
+SWARM = SwarmOverview(models=overview([Server("a", Announcement("f", "demo", 2, 512, 0, 1, "pc", "0.1", "int8"))]))
+TODAY = date(2026, 11, 21)
+CONTRIBUTIONS = Contributions(
+    earned_credits=3.5,
+    spent_credits=1.25,
+    balance=2.25,
+    conversations=2,
+    since=TODAY,
+    days=[
+        DayCount(
+            day=TODAY,
+            earned_credits=3.5,
+            spent_credits=1.25,
+            tokens_for_others=700,
+            tokens_by_others=500,
+            conversations=2,
+        )
+    ],
+)
+ROW = ContributionRow(
+    day=TODAY, model="demo", peer="anna", direction="earned", tokens=700, credits=3.5, conversations=2
+)
 PAGE = SettingsOverview(file="/settings.toml", can_change=True, problems=[], settings=state_of_settings(Settings(), {}))
 
 
@@ -68,6 +101,21 @@ class FakeEngine:
         self._note("settings", values)
         return PAGE
 
+    async def autostart(self) -> AutostartStatus:
+        return AutostartStatus(is_on=False, is_possible=True, description="an entry")
+
+    async def set_autostart(self, enabled: bool) -> AutostartStatus:
+        self._note("autostart", enabled)
+        return AutostartStatus(is_on=enabled, is_possible=True, description="an entry")
+
+    async def contributions(self, days: int) -> Contributions:
+        self._note("contributions", days)
+        return CONTRIBUTIONS
+
+    async def contribution_rows(self, asked: RowsAsked) -> list[ContributionRow]:
+        self._note("rows", asked)
+        return [ROW]
+
     def _note(self, *asked: Any) -> EngineStatus:
         if self.fails_with is not None:
             raise self.fails_with
@@ -84,8 +132,23 @@ class FakeEngine:
         self.now = self.now.model_copy(update={"sharing": "starting" if enabled else "off"})
         return self.now
 
-    async def answerer(self) -> Any:
+    async def swarm(self) -> SwarmOverview:
+        return SWARM
+
+    async def storage(self) -> StorageOverview:
+        return STORED
+
+    async def delete_stored_model(self, model: str) -> StorageOverview:
+        self._note("delete", model)
+        return STORED
+
+    async def askable_models(self) -> list[AskableModel]:
+        return [AskableModel("demo", 512)]
+
+    @asynccontextmanager
+    async def answerer(self, model: str) -> AsyncIterator[Any]:
         raise ModelUnusableError("demo has no tokenizer, so it cannot chat")
+        yield
 
 
 @pytest.fixture
@@ -113,6 +176,23 @@ async def test_the_status_is_the_engines(http: httpx.AsyncClient) -> None:
 
 async def test_the_models_are_listed(http: httpx.AsyncClient) -> None:
     assert (await http.get("/api/models")).json() == [MODEL.model_dump()]
+
+
+async def test_the_swarm_is_shown(http: httpx.AsyncClient) -> None:
+    reply = await http.get("/api/swarm")
+    assert SwarmOverview.model_validate_json(reply.content) == SWARM
+    [model] = reply.json()["models"]
+    assert (model["missing"], model["chain"], model["servers"][0]["latency_s"]) == (
+        [{"start": 1, "end": 2}],
+        None,
+        None,
+    )
+
+
+async def test_stored_models_are_shown_and_deleted(http: httpx.AsyncClient, engine: FakeEngine) -> None:
+    assert StorageOverview.model_validate_json((await http.get("/api/storage")).content) == STORED
+    reply = await http.post("/api/storage/delete", json={"model": "people/model"})
+    assert (reply.json(), engine.asked) == (STORED.model_dump(), [("delete", "people/model")])
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -197,6 +277,54 @@ async def test_a_setting_that_is_fixed_is_a_problem_that_says_by_what(
     assert (reply.status_code, found.code, found.message) == (400, "setting-fixed", "idle_s is fixed by --idle-s.")
 
 
+@pytest.mark.parametrize(("query", "days"), [("", 30), ("?days=7", 7), ("?days=3660", 3660)])
+async def test_contributions_are_told_for_as_many_days_as_are_asked_for(
+    http: httpx.AsyncClient, engine: FakeEngine, query: str, days: int
+) -> None:
+    reply = await http.get(f"/api/contributions{query}")
+    assert Contributions.model_validate_json(reply.content) == CONTRIBUTIONS
+    assert engine.asked == [("contributions", days)]
+
+
+async def test_rows_of_contributions_are_chosen_by_the_query(http: httpx.AsyncClient, engine: FakeEngine) -> None:
+    query = "since=2026-11-01&model=demo&peer=anna&direction=earned&limit=5&offset=10"
+    reply = await http.get(f"/api/contributions/rows?{query}")
+    assert [ContributionRow.model_validate(row) for row in reply.json()] == [ROW]
+    await http.get("/api/contributions/rows")
+    asked = RowsAsked(since=date(2026, 11, 1), model="demo", peer="anna", direction="earned", limit=5, offset=10)
+    assert engine.asked == [("rows", asked), ("rows", RowsAsked())]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "?days=0",
+        "?days=3661",
+        "?days=many",
+        "/rows?since=yesterday",
+        "/rows?since=2026-11-31",
+        "/rows?direction=given",
+        "/rows?limit=0",
+        "/rows?limit=1001",
+        "/rows?offset=-1",
+        "/rows?offset=99999999999999999999",
+        f"/rows?peer={'x' * 201}",
+        "/rows?colour=green",
+    ],
+)
+async def test_what_cannot_be_asked_of_contributions_is_refused(
+    http: httpx.AsyncClient, engine: FakeEngine, path: str
+) -> None:
+    reply = await http.get(f"/api/contributions{path}")
+    assert (reply.status_code, problem_of(reply).code, engine.asked) == (400, "invalid-request", [])
+
+
+async def test_starting_at_login_is_shown_and_switched(http: httpx.AsyncClient, engine: FakeEngine) -> None:
+    assert (await http.get("/api/autostart")).json()["is_on"] is False
+    reply = await http.post("/api/autostart", json={"enabled": True})
+    assert (reply.json()["is_on"], engine.asked) == (True, [("autostart", True)])
+
+
 @pytest.mark.parametrize("path", ["/api/pause", "/api/resume", "/api/drain", "/api/share-anyway"])
 async def test_a_web_page_cannot_say_a_word(http: httpx.AsyncClient, engine: FakeEngine, path: str) -> None:
     reply = await http.post(path, json={"code": "metered"}, headers={"Origin": "https://example.org"})
@@ -236,6 +364,8 @@ async def test_a_command_that_is_no_text_is_a_problem(http: httpx.AsyncClient) -
     [
         (UsageError("No", "Do that."), 400, "usage", "Do that."),
         (MeadowError("Something failed", "Do this."), 500, "failed", "Do this."),
+        (ModelNotStoredError("x"), 404, "model-not-stored", ModelNotStoredError.advice),
+        (ModelInUseError("x"), 409, "model-in-use", ModelInUseError.advice),
         (PermissionError(13, "Permission denied"), 500, "failed", "Check the disk and its permissions."),
         (RuntimeError("a defect of ours"), 500, "failed", "The log says more; please report it."),
     ],
@@ -259,7 +389,8 @@ async def test_a_path_that_is_not_there_is_a_problem(http: httpx.AsyncClient) ->
 
 
 async def test_failures_of_the_chat_server_keep_openais_form(http: httpx.AsyncClient) -> None:
-    reply = await http.get("/v1/models")
+    question = {"model": "demo", "messages": [{"role": "user", "content": "Hello?"}]}
+    reply = await http.post("/v1/chat/completions", json=question)
     assert (reply.status_code, reply.json()["error"]["code"]) == (500, "model-unusable")
     assert (await http.get("/v1/nothing")).json()["error"]["code"] == "not_found"
 

@@ -7,7 +7,9 @@ import pytest
 
 from meadow_engine.host.protocol import (
     Command,
+    Ending,
     Failed,
+    Helped,
     Leave,
     Loading,
     Order,
@@ -31,7 +33,14 @@ def test_a_command_arrives_as_it_was_given_on_one_line(command: Command) -> None
 
 @pytest.mark.parametrize(
     "report",
-    [Loading("demo"), Serving("demo", 0, 4, "peer", ["/ip4/1.2.3.4/tcp/1"]), Served(2, 300), Failed("x", "No", "Do.")],
+    [
+        Loading("demo"),
+        Serving("demo", 0, 4, "peer", ["/ip4/1.2.3.4/tcp/1"], 7 * 10**9),
+        Served(2, 300),
+        Helped("demo", "peer", 5, 10**30, 1),
+        Failed("x", "No", "Do."),
+        Ending(),
+    ],
     ids=lambda report: type(report).__name__,
 )
 def test_a_report_arrives_as_it_was_given_on_one_line(report: Report) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meadow_engine.policy.wishes import PauseLength, Wishes, finish, pause, resume, share_anyway
+from meadow_engine.policy.wishes import PauseLength, Wishes, after_sleep, finish, pause, resume, share_anyway
 from unit.engine.policy.computer import Computer, code, sharing
 
 
@@ -91,3 +91,15 @@ def test_sharing_anyway_again_makes_the_hour_begin_anew() -> None:
     assert len(wishes.overrides) == 1
     assert wishes.overridden(6599.0) == {"metered"}
     assert wishes.overridden(6600.0) == frozenset()
+
+
+def test_hours_that_the_computer_slept_count_for_what_ends_by_itself() -> None:
+    asked = share_anyway(pause(Wishes(), "4h", 100.0), "on-battery", 100.0)
+    slept = after_sleep(asked, 3000.0)
+    assert slept.pause_left_s(100.0) == 4 * 3600 - 3000
+    assert slept.overridden(100.0 + 599) == {"on-battery"}
+    assert slept.overridden(100.0 + 600) == frozenset()
+
+
+def test_a_pause_without_an_end_outlasts_every_sleep() -> None:
+    assert after_sleep(pause(Wishes(), "resumed", 0.0), 1e6).pause_left_s(0.0) is None

@@ -1,0 +1,86 @@
+"""A model that only the swarm holds: what the client needs of it is fetched, within the limits of the disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fakes import processes
+from fakes.hub_server import FakeHub, HubModel, running_hub
+from fakes.nonsense_model import LAYERS, told_alone, write_nonsense_model
+from fakes.processes import LOOPBACK, running_meadow, serve_arguments
+
+REPOSITORY = "people/meadow-nonsense"
+QUESTION = [{"role": "user", "content": "What is Meadow?"}]
+TOKENS = 8
+
+
+@dataclass
+class Post:
+    """An engine that holds nothing and has no files, the swarm's model, and the hub that has its files."""
+
+    engine: httpx.Client
+    model: Path
+    hub: FakeHub
+
+    def ask(self, model: str) -> httpx.Response:
+        body = {"model": model, "messages": QUESTION, "temperature": 0, "max_tokens": TOKENS}
+        return self.engine.post("/v1/chat/completions", json=body)
+
+    def change(self, **settings: object) -> None:
+        assert self.engine.patch("/api/settings", json={"values": settings}).status_code == 200
+
+    def delete(self, model: str) -> tuple[int, str]:
+        reply = self.engine.post("/api/storage/delete", json={"model": model})
+        return reply.status_code, reply.json().get("code", "")
+
+
+@pytest.fixture
+def post(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
+    model = write_nonsense_model(tmp_path / "meadow-nonsense")
+    base = tmp_path / "engine"
+    (base / "config").mkdir(parents=True)
+    with (
+        running_hub({REPOSITORY: HubModel({file.name: file.read_bytes() for file in model.iterdir()})}) as hub,
+        running_meadow(*serve_arguments(model, (0, LAYERS))) as server,
+    ):
+        settings = f'listen = ["{LOOPBACK}"]\ndevice = "cpu"\ninitial_peers = ["{server.address}"]\n'
+        (base / "config" / "settings.toml").write_text(settings)
+        online = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "huggingface")}
+        offline = processes.environment()
+        monkeypatch.setattr(processes, "environment", lambda: {**offline, **online})
+        with running_meadow("--no-gui", "--base-dir", str(base)):
+            running = json.loads((base / "run" / "engine.json").read_text())
+            headers = {"Authorization": f"Bearer {running['token']}"}
+            with httpx.Client(base_url=running["url"], headers=headers, timeout=60) as client:
+                yield Post(client, model, hub)
+
+
+def test_a_model_of_the_swarm_is_fetched_for_a_chat_and_takes_no_more_than_it_may(post: Post) -> None:
+    assert post.engine.get("/api/storage").json()["models"] == []
+    post.change(models_gb=0.0001)
+    refused = post.ask(REPOSITORY).json()["error"]
+    assert refused["code"] == "models-limit"
+    assert "need" in refused["sentence"]
+    assert post.hub.sent_of("model.safetensors") == []
+
+    post.change(models_gb=1)
+    reply = post.ask(REPOSITORY)
+    assert reply.status_code == 200, reply.text
+    answered = reply.json()["choices"][0]["message"]["content"]
+    assert answered == told_alone(post.model, QUESTION, TOKENS)
+    assert len(post.hub.sent_of("model.safetensors")) == 1
+    assert post.ask("meadow-nonsense").status_code == 200  # now that it is known where its files are
+
+    stored = post.engine.get("/api/storage").json()
+    [kept] = stored["models"]
+    assert (kept["id"], kept["is_in_use"], stored["limit_bytes"]) == (REPOSITORY, True, 10**9)
+    assert kept["bytes"] == stored["bytes"] > (post.model / "model.safetensors").stat().st_size
+    assert stored["free_bytes"] > 0
+    assert post.delete(REPOSITORY) == (409, "model-in-use")
+    assert post.delete("people/nothing") == (404, "model-not-stored")
