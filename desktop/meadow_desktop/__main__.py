@@ -7,12 +7,13 @@ Qt is imported only after the command line is understood, and its absence is one
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from meadow_desktop.fake_engine import STATES
+from meadow_desktop.fakes_of_engine.states import STATES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "There is no display to show windows on.",
             "Run `meadow --no-gui` here, or start this from a graphical session.",
         )
+    gc.disable()  # nothing of what a start makes is garbage; `run` ends this
     try:
         from meadow_desktop.application import Options, run
     except ImportError as error:
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             engine_command=options.engine_command,
             colour_scheme=options.colour_scheme,
             logs_json=options.log_json,
+            logs_blocks=options.log_blocks,
         ),
         make_event_log(options.log_json),
     )
@@ -61,6 +64,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     development.add_argument("--engine-command", metavar="COMMAND", help="start this instead of the engine")
     development.add_argument("--log-json", action="store_true", help="write what happens to stdout as JSON lines")
+    development.add_argument(
+        "--log-blocks", action="store_true", help="with --log-json: write how long the window was held up, too"
+    )
     return parser.parse_args(arguments)
 
 

@@ -11,9 +11,10 @@ import time
 from typing import Any, TextIO
 
 from PySide6.QtCore import QObject, QPoint, QTimer
-from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QLineEdit, QWidget
 
 _PLACES_INTERVAL_MS = 150
+_KINDS = (QAbstractButton, QLineEdit, QComboBox, QAbstractSpinBox)
 
 
 class EventLog:
@@ -45,12 +46,15 @@ def make_event_log(enabled: bool) -> EventLog:
 
 
 class ControlReporter(QObject):
-    """Writes where the named, visible controls are on the screen, whenever that changed: tests click there."""
+    """Writes where the named, visible controls are on the screen, which are switched on, and which has the keyboard.
+
+    Whenever that changed: tests click there, or wait until Tab has led there. What is written in fields is not told.
+    """
 
     def __init__(self, log: EventLog, parent: QObject) -> None:
         super().__init__(parent)
         self._log = log
-        self._last: dict[str, list[int]] = {}
+        self._last: tuple[dict[str, list[int]], list[str], str] = ({}, [], "")
         timer = QTimer(self, interval=_PLACES_INTERVAL_MS)
         timer.timeout.connect(self._report)
         if log.is_enabled:
@@ -58,23 +62,28 @@ class ControlReporter(QObject):
 
     def _report(self) -> None:
         controls: dict[str, list[int]] = {}
+        checked: list[str] = []
         for top in QApplication.topLevelWidgets():
             if top.isVisible():
                 for widget in top.findChildren(QWidget):
                     if _is_control(widget):
                         corner = widget.mapToGlobal(QPoint(0, 0))
-                        controls[widget.objectName()] = [
-                            corner.x(), corner.y(), widget.width(), widget.height(),
-                        ]  # fmt: skip
-        if controls != self._last:
-            self._last = controls
-            self._log.write("controls", controls=controls)
+                        place = (corner.x(), corner.y(), widget.width(), widget.height())
+                        ratio = widget.devicePixelRatioF()  # the screen's own points, where a pointer is moved to
+                        controls[widget.objectName()] = [round(each * ratio) for each in place]
+                        if isinstance(widget, QAbstractButton) and widget.isChecked():
+                            checked.append(widget.objectName())
+        focused = QApplication.focusWidget()
+        now = (controls, checked, focused.objectName() if focused is not None else "")
+        if now != self._last:
+            self._last = now
+            self._log.write("controls", controls=controls, checked=checked, focused=now[2])
 
 
 def _is_control(widget: QWidget) -> bool:
     name = widget.objectName()
     if not name or name.startswith("qt_") or not widget.isVisible():
         return False
-    if isinstance(widget, QAbstractButton):
+    if isinstance(widget, _KINDS):
         return widget.isEnabled() and not widget.visibleRegion().isEmpty()
     return name in {"composer-text", "transcript", "conversation-list"}

@@ -4,9 +4,11 @@
     python -m meadow_desktop.fake_engine --state sharing --base-dir DIR [--tethered]
                                                       a process of its own, to be killed and started again
 
-States: those of `EngineStatus.sharing` are what sharing looks like (`fake_sharing.py`); in all of these it answers
-chats. In `missing` layers are missing for a while, in `lost` a server dies in mid-answer, in `refused` no chat begins,
-in `silent` an answer never comes.
+What it pretends is in `fakes_of_engine/`, by subject, each with its rows of the table of routes.
+States: those of `EngineStatus.sharing` are what sharing looks like (`fakes_of_engine/sharing.py`); in all of these it
+answers chats. In `missing` layers are missing for a while, in `lost` a server dies in mid-answer, in `refused` no chat
+begins, in `silent` an answer never comes, in `stalled` it stops in the middle, in `long` it has 20,000 words in 400
+pieces.
 Threads: one for each connection, daemonic; the shared state is behind one condition.
 """
 
@@ -20,26 +22,32 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from meadow_desktop.fake_answers import MISHAPS, MODEL, answer
-from meadow_desktop.fake_sharing import SHARING_STATES, FakeSharing
-from meadow_engine.api.commands import ChangeSettings, Pause, SetSharing, ShareAnyway
-from meadow_engine.api.errors import Problem
+from meadow_desktop.fakes_of_engine.answers import MISHAPS, MODEL, answer
+from meadow_desktop.fakes_of_engine.asked import Asked, OtherAnswer, Routes, Stream, refusal
+from meadow_desktop.fakes_of_engine.contributions import contribution_routes
+from meadow_desktop.fakes_of_engine.disk import FakeDisk
+from meadow_desktop.fakes_of_engine.downloads import FakeDownloads
+from meadow_desktop.fakes_of_engine.first_start import computer_routes
+from meadow_desktop.fakes_of_engine.kept_swarms import FakeSwarms
+from meadow_desktop.fakes_of_engine.server import FakeServer
+from meadow_desktop.fakes_of_engine.settings import FakeSettings
+from meadow_desktop.fakes_of_engine.sharing import FakeSharing
+from meadow_desktop.fakes_of_engine.states import STATES
+from meadow_desktop.fakes_of_engine.swarm import fake_swarm
+from meadow_engine.api.commands import ChangeSettings, Restarting
 from meadow_engine.api.events import KEEPALIVE_S, STATUS_EVENT
 from meadow_engine.api.places import Places, RunningEngine, find_places, write_private
-from meadow_engine.api.settings import Settings
-from meadow_engine.api.settings_overview import SettingsOverview, Source, state_of_settings
+from meadow_engine.api.settings_overview import SettingsOverview
 from meadow_engine.api.status import EngineStatus, ModelStatus, SharingState, Span
 
-STATES = (*SHARING_STATES, *MISHAPS)
-
-COMMANDS = ("/api/sharing", "/api/pause", "/api/resume", "/api/drain", "/api/share-anyway")
+_RECORDED = ("/api/swarms", "/api/downloads", "/api/restart")
+_UNTIL_RESTART_S = 0.05  # the answer goes out first
 
 
 class FakeEngine:
@@ -54,10 +62,16 @@ class FakeEngine:
         self.answers_begun = 0
         self.answers_cut = 0
         self.requests: list[dict[str, Any]] = []
+        self.longest_request: int | None = None  # messages, instead of tokens
+        self.commands: list[tuple[str, dict[str, Any]]] = []  # what was asked for below `_RECORDED`
+        self.swarms = FakeSwarms()
+        self.restarts = 0
+        self.downloads = FakeDownloads()
         self.changed = threading.Condition()
         self._began_at = time.monotonic()
-        self._changed_settings: dict[str, Any] = {}
-        self._server = _Server(self)
+        self.kept_settings = FakeSettings(places)
+        self.disk = FakeDisk(places, MODEL)
+        self._server = FakeServer(self.token, self._routes())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -77,43 +91,35 @@ class FakeEngine:
         self._server.shutdown()
         self._server.server_close()
 
-    def obey(self, path: str, body: bytes) -> bool:
-        """Do what `POST path` asks for; False for a reason that cannot be left out.
-
-        Raises:
-            ValidationError: the body is not what belongs to the path.
-        """
-        with self.changed:
-            is_done = self._obey(path, body)
-            self.changed.notify_all()
-        return is_done
-
     def set_sharing(self, enabled: bool) -> None:
         """What the switch does."""
         with self.changed:
             self.sharing.allow(enabled)
             self.changed.notify_all()
 
+    def restart(self) -> None:
+        """As an engine that starts again: those who follow its state are cut off, and find it anew."""
+        with self.changed:
+            self.swarms.restart()
+            self.restarts += 1
+            self.changed.notify_all()
+
     def settings(self) -> SettingsOverview:
         """The settings page: defaults, but for what was changed here."""
-        settings = Settings.model_validate({**self._changed_settings, "share": self.sharing.is_allowed})
-        sources: dict[str, Source] = {name: "file" for name in self._changed_settings}
-        return SettingsOverview(
-            file=str(self.places.settings_file),
-            can_change=True,
-            problems=[],
-            settings=state_of_settings(settings, sources),
-        )
+        return self.kept_settings.overview(is_sharing_allowed=self.sharing.is_allowed)
+
+    def settings_value(self, name: str) -> object:
+        """What a setting is now."""
+        return next(state.value for state in self.settings().settings if state.name == name)
 
     def change_settings(self, values: dict[str, Any]) -> SettingsOverview:
         """Remember settings; only `share` changes anything.
 
         Raises:
             ValidationError: a name or a value that the real engine would not take either.
+            FakeRefusalError: a flag or a variable fixes it.
         """
-        kept = {name: value for name, value in {**self._changed_settings, **values}.items() if value is not None}
-        settings = Settings.model_validate(kept)
-        self._changed_settings = kept
+        settings = self.kept_settings.change(values)
         if "share" in values:
             self.set_sharing(settings.share)
         return self.settings()
@@ -151,160 +157,92 @@ class FakeEngine:
             base_url=f"{self.url}/v1",
         )
 
-    def _obey(self, path: str, body: bytes) -> bool:
-        match path:
-            case "/api/sharing":
-                self.sharing.allow(SetSharing.model_validate_json(body).enabled)
-            case "/api/pause":
-                self.sharing.pause(Pause.model_validate_json(body).length)
-            case "/api/resume":
-                self.sharing.resume()
-            case "/api/drain":
-                self.sharing.finish()
-            case "/api/share-anyway":
-                return self.sharing.share_anyway(ShareAnyway.model_validate_json(body).code)
-        return True
+    def _routes(self) -> Routes:
+        model = ModelStatus(id=MODEL, num_layers=9, coverage=[1] * 9, servers=3, context_length=512, is_complete=True)
+        sharing = {row: self._changing(route) for row, route in self.sharing.routes().items()}
+        routes: Routes = {
+            ("GET", "/api/status"): lambda asked: self.status(),
+            ("GET", "/api/events"): lambda asked: Stream(self._status_events()),
+            ("GET", "/api/models"): lambda asked: [model],
+            ("GET", "/v1/models"): lambda asked: {"object": "list", "data": [{"id": MODEL, "object": "model"}]},
+            ("POST", "/v1/chat/completions"): self._answer,
+            ("GET", "/api/swarm"): lambda asked: fake_swarm(MODEL, is_sharing=self.sharing.state == "sharing"),
+            ("GET", "/api/settings"): lambda asked: self.settings(),
+            ("PATCH", "/api/settings"): self._patch_settings,
+            ("POST", "/api/restart"): self._restart_soon,
+            **sharing,
+            **self.disk.routes(),
+            **self.downloads.routes(),
+            **self.swarms.routes(),
+            **contribution_routes(MODEL),
+            **computer_routes(),
+        }
+        return {row: self._recording(route) if row[0] == "POST" else route for row, route in routes.items()}
 
+    def _recording(self, route: Callable[[Asked], object]) -> Callable[[Asked], object]:
+        def record(asked: Asked) -> object:
+            if asked.path.startswith(_RECORDED):
+                self.commands.append((asked.path, json.loads(asked.body)))
+            return route(asked)
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+        return record
 
-    def __init__(self, engine: FakeEngine) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.engine = engine
+    def _changing(self, route: Callable[[Asked], object]) -> Callable[[Asked], EngineStatus]:
+        """A command about sharing: those who follow the state hear of it, and the answer is the state."""
 
+        def change(asked: Asked) -> EngineStatus:
+            with self.changed:
+                route(asked)
+                self.changed.notify_all()
+            return self.status()
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+        return change
 
-    @property
-    def _engine(self) -> FakeEngine:
-        return cast(_Server, self.server).engine
-
-    def do_GET(self) -> None:
-        if not self._is_admitted():
-            return
-        if self.path == "/api/status":
-            self._send(200, self._engine.status().model_dump())
-        elif self.path == "/api/models":
-            model = ModelStatus(
-                id=MODEL, num_layers=9, coverage=[1] * 9, servers=3, context_length=512, is_complete=True
-            )
-            self._send(200, [model.model_dump()])
-        elif self.path == "/v1/models":
-            self._send(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
-        elif self.path == "/api/settings":
-            self._send(200, self._engine.settings().model_dump())
-        elif self.path == "/api/events":
-            self._stream(self._status_events())
-        else:
-            self._refuse(404, "not-found", "There is no such page")
-
-    def do_POST(self) -> None:
-        body = self._body()
-        if not self._is_admitted():
-            return
-        if self.path in COMMANDS:
-            self._obey(body)
-        elif self.path == "/v1/chat/completions":
-            self._answer(json.loads(body))
-        else:
-            self._refuse(404, "not-found", "There is no such page")
-
-    def do_PATCH(self) -> None:
-        body = self._body()
-        if not self._is_admitted():
-            return
-        if self.path != "/api/settings":
-            self._refuse(404, "not-found", "There is no such page")
-            return
+    def _patch_settings(self, asked: Asked) -> SettingsOverview:
         try:
-            overview = self._engine.change_settings(ChangeSettings.model_validate_json(body).values)
+            return self.change_settings(ChangeSettings.model_validate_json(asked.body).values)
         except ValidationError as error:
-            self._refuse(400, "invalid-request", f"These settings cannot be taken: {error.errors()[0]['msg']}.")
-            return
-        self._send(200, overview.model_dump())
+            reason = error.errors()[0]["msg"]
+            raise refusal("invalid-request", f"These settings cannot be taken: {reason}.") from error
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Stay quiet: requests are nobody's business."""
+    def _restart_soon(self, asked: Asked) -> BaseModel:
+        threading.Timer(_UNTIL_RESTART_S, self.restart).start()
+        return Restarting()
 
-    def _body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("Content-Length", "0")))
-
-    def _obey(self, body: bytes) -> None:
-        try:
-            is_done = self._engine.obey(self.path, body)
-        except ValidationError:
-            self._refuse(400, "invalid-request", "The body is not what belongs to this command.")
-            return
-        if is_done:
-            self._send(200, self._engine.status().model_dump())
-        else:
-            self._refuse(400, "usage", "This is no reason that can be left out.")
-
-    def _is_admitted(self) -> bool:
-        if self.headers.get("Origin") is not None:
-            self._refuse(403, "origin-refused", "Web pages may not speak to the engine")
-            return False
-        if self.headers.get("Authorization") != f"Bearer {self._engine.token}":
-            self._refuse(401, "token-wrong", "The token is wrong")
-            return False
-        return True
-
-    def _answer(self, request: dict[str, Any]) -> None:
-        engine = self._engine
-        engine.requests.append(request)
-        if engine.mishap == "refused":
+    def _answer(self, asked: Asked) -> Stream | OtherAnswer:
+        request = json.loads(asked.body)
+        self.requests.append(request)
+        if self.mishap == "refused":
             error = {
                 "message": "No computer in the swarm holds layers 3–5 of meadow-demo",
                 "type": "server_error",
                 "code": "layers-missing",
                 "advice": "Try again when more computers are on.",
             }
-            self._send(503, {"error": error})
-            return
-        engine.answers_begun += 1
-        self._stream(answer(engine.mishap, engine.answers_begun, engine.piece_s))
+            return OtherAnswer(503, {"error": error})
+        messages = request["messages"]
+        if self.longest_request is not None and len(messages) > self.longest_request:
+            sentence = "The conversation is longer than the 512 tokens that this model can hold"
+            return OtherAnswer(400, {"error": {"message": sentence, "code": "context_length_exceeded"}})
+        self.answers_begun += 1
+        characters = sum(len(message["content"]) for message in messages)
+        return Stream(answer(self.mishap, self.answers_begun, self.piece_s, characters), self._count_cut)
+
+    def _count_cut(self) -> None:
+        self.answers_cut += 1
 
     def _status_events(self) -> Iterator[str]:
-        engine = self._engine
         shown, shown_at = None, 0.0
-        while True:
-            status, picture = engine.status(), engine.picture()
+        restarts = self.restarts
+        while self.restarts == restarts:
+            status, picture = self.status(), self.picture()
             if picture != shown or time.monotonic() - shown_at > KEEPALIVE_S:
                 shown, shown_at = picture, time.monotonic()
                 yield f"event: {STATUS_EVENT}\ndata: {status.model_dump_json()}\n\n"
             # Never held across a yield: nobody says when, or on which thread, a generator that is left goes on.
-            with engine.changed:
-                if engine.picture() == shown:
-                    engine.changed.wait(0.5)
-
-    def _stream(self, events: Iterator[str]) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        try:
-            for event in events:
-                data = event.encode()
-                self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-            self.wfile.write(b"0\r\n\r\n")
-        except OSError:
-            self.close_connection = True
-            if "completions" in self.path:
-                self._engine.answers_cut += 1
-
-    def _refuse(self, status: int, code: str, message: str) -> None:
-        self._send(status, Problem(code=code, message=message).model_dump())
-
-    def _send(self, status: int, body: Any) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+            with self.changed:
+                if self.picture() == shown and self.restarts == restarts:
+                    self.changed.wait(0.5)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,6 +3,7 @@
     _("Open chat")                                        one text
     ngettext("{n} computer", "{n} computers", n).format(n=n)
     _("Paused: {left} left").format(left=left)            words first, values afterwards: translators move them
+    in_figures(f"{tokens:,}")                             1,234 here is 1.234 there
 
 The language is chosen once, before anything is drawn. Texts that stand in a module's constants are marked with
 `marked` there and translated with `_` where they are shown. `docs/translating.md` says how to add a language.
@@ -36,6 +37,13 @@ def ngettext(one: str, many: str, number: int) -> str:
 def marked(text: str) -> str:
     """The same text; says that it is translated where it is shown."""
     return text
+
+
+def in_figures(text: str) -> str:
+    """A number as Python writes it, such as "1,234.5", with the marks of the chosen language."""
+    # Translators: this number as your language writes it; all numbers follow it.
+    example = _("1,234.5")
+    return text.translate(str.maketrans(",.", example[1] + example[-2]))
 
 
 def use_language(wish: str = "system", environment: Mapping[str, str] = os.environ) -> str:

@@ -14,6 +14,7 @@ from types import TracebackType
 
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 
+from meadow_desktop.language import _
 from meadow_engine.api.errors import Problem
 
 _LEVELS = {
@@ -23,12 +24,6 @@ _LEVELS = {
     QtMsgType.QtCriticalMsg: logging.ERROR,
     QtMsgType.QtFatalMsg: logging.CRITICAL,
 }
-
-UNEXPECTED = Problem(
-    code="unexpected",
-    message="Something went wrong inside Meadow's window",
-    advice="The window goes on; the file desktop.log in Meadow's log folder has the details.",
-)
 
 
 def set_up_log(file: Path, on_warning: Callable[[str], None]) -> None:
@@ -59,6 +54,12 @@ def catch_unexpected(on_problem: Callable[[Problem], None]) -> None:
         if issubclass(kind, KeyboardInterrupt):
             return
         log.error("unexpected error", exc_info=(kind, error, trace))
-        on_problem(UNEXPECTED)
+        on_problem(
+            Problem(
+                code="unexpected",
+                message=_("Something went wrong inside Meadow's window"),
+                advice=_("The window goes on; the file desktop.log in Meadow's log folder has the details."),
+            )
+        )
 
     sys.excepthook = take

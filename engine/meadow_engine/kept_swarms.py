@@ -117,6 +117,10 @@ class Kept(BaseModel):
         others = [kept for kept in self.swarms if kept.key != swarm.key]
         return Kept(in_use=swarm.key, swarms=(*others, swarm))
 
+    def using(self, key: str) -> Kept:
+        """With another of these swarms in use; an empty key means the default one."""
+        return Kept(in_use=key, swarms=self.swarms)
+
     def without(self, key: str) -> Kept:
         swarms = tuple(swarm for swarm in self.swarms if swarm.key != key)
         return Kept(in_use="" if self.in_use == key else self.in_use, swarms=swarms)

@@ -134,6 +134,15 @@ class Swarms:
                 known = known.model_copy(update={"name": kept.free_name(name, known.key)})
             return await asyncio.to_thread(self._keep, kept.with_swarm(known))
 
+    async def use(self, name: str) -> SwarmsOverview:
+        """Go back to a swarm that is kept, or to the default one.
+
+        Raises:
+            NoSuchSwarmError, SwarmFixedError, SwarmsBrokenError, OSError.
+        """
+        async with self._changing:
+            return await asyncio.to_thread(self._switch, name.strip())
+
     async def leave(self, name: str) -> SwarmsOverview:
         """Forget a swarm, and this computer's identity in it; the default one is used if it was in use.
 
@@ -155,12 +164,14 @@ class Swarms:
         if name == DEFAULT_SWARM:
             raise DefaultSwarmStaysError
         kept = self._read_to_change()
-        swarm = next((swarm for swarm in kept.swarms if swarm.name == name), None)
-        if swarm is None:
-            raise NoSuchSwarmError(name)
-        shown = self._keep(kept.without(swarm.key))
-        forget_identities(self._places, swarm.key)
+        key = _key_of(kept, name)
+        shown = self._keep(kept.without(key))
+        forget_identities(self._places, key)
         return shown
+
+    def _switch(self, name: str) -> SwarmsOverview:
+        kept = self._read_to_change()
+        return self._keep(kept.using("" if name == DEFAULT_SWARM else _key_of(kept, name)))
 
     def _read_to_change(self) -> Kept:
         if self._fixed_by:
@@ -198,6 +209,13 @@ class Swarms:
             return read_addresses(self._initial_peers())
         except MeadowError:  # the settings name a problem; an engine that starts says so
             return []
+
+
+def _key_of(kept: Kept, name: str) -> str:
+    for swarm in kept.swarms:
+        if swarm.name == name:
+            return swarm.key
+    raise NoSuchSwarmError(name)
 
 
 async def reach_somebody(addresses: Sequence[str]) -> None:

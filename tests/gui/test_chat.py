@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fakes.desktop_display import Display
 from fakes.desktop_program import DesktopProgram, running_desktop
-from meadow_desktop.fake_answers import CANNED
+from meadow_desktop.chat.store import ConversationStore
+from meadow_desktop.fakes_of_engine.answers import CANNED
 from meadow_engine.api.places import find_places
 
 pytestmark = pytest.mark.display
 
 
-def saved(base_dir: Path) -> dict[str, list[dict[str, str]]]:
-    """The messages of the conversations on disk, by title."""
-    files = find_places(base_dir).conversations.glob("*.json")
-    conversations = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    return {each["title"]: each["messages"] for each in conversations}
+def saved(base_dir: Path) -> dict[str, list[dict[str, Any]]]:
+    """The messages of the conversations on disk that are shown, by title."""
+    store = ConversationStore(find_places(base_dir).conversations)
+    conversations = [store.read(head.id) for head in store.load().heads]
+    return {each.title: [message.model_dump() for message in each.messages] for each in conversations}
 
 
 def drawn_lengths(desktop: DesktopProgram) -> set[int]:
@@ -76,6 +79,18 @@ def test_stop_regenerate_and_several_conversations_that_a_restart_keeps(display:
     after = saved(tmp_path)
     assert after["first question"] == before["first question"]
     assert after["second question"][1]["text"] == CANNED[0]
+
+
+def test_kill_9_in_mid_answer_keeps_all_but_its_last_two_seconds(display: Display, tmp_path: Path) -> None:
+    with running_desktop(display, tmp_path, "--fake-engine", "stalled", "--chat") as desktop:
+        desktop.ask("What is a swarm?")
+        desktop.wait_for_answer("writing", least=200)
+        time.sleep(5)  # the rest of what the stalled engine gives, and two seconds
+        written = max(event["characters"] for event in desktop.events if event["event"] == "answer")
+        desktop.kill()
+    (messages,) = saved(tmp_path).values()
+    assert [message["phase"] for message in messages[1:]] == ["stopped"]
+    assert len(messages[1]["text"]) == written
 
 
 def test_a_second_launch_raises_the_first_window_and_ends(display: Display, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -14,6 +13,7 @@ import pytest
 from fakes.desktop_display import Display
 from fakes.desktop_program import DesktopProgram, is_alive, running_desktop, wait_until_gone
 from fakes.processes import Program, running_meadow
+from meadow_desktop.chat.store import ConversationStore
 from meadow_engine.api.places import find_places
 
 ATTACHED = ("--attach-only", "--chat")
@@ -41,12 +41,14 @@ def test_a_question_typed_into_the_window_is_answered_by_the_swarm_piece_by_piec
         assert len(pieces) >= 5
         drawn = {each["characters"] for each in desktop.events if each["event"] == "drawn"}
         assert len(drawn - {0, done["characters"]}) >= 2
-    (file,) = find_places(base_dir).conversations.glob("*.json")
-    question, answer = json.loads(file.read_text(encoding="utf-8"))["messages"]
+    store = ConversationStore(find_places(base_dir).conversations)
+    (head,) = store.load().heads
+    question, answer = (message.model_dump() for message in store.read(head.id).messages)
     assert question["text"] == "What is Meadow?"
     assert "Meadow" in answer["text"]
     assert [(link["start"], link["end"]) for link in answer["origin"]["chain"]] == [(0, 3), (3, 6), (6, 8)]
     assert answer["origin"]["tokens_per_second"] > 0
+    assert answer["usage"]["completion_tokens"] > 0
 
 
 def test_stopping_an_answer_of_the_swarm_keeps_its_beginning(display: Display, demo: Program) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from meadow_desktop.chat.conversation import Answer
+from meadow_desktop.chat.conversation import Answer, Usage
+from meadow_desktop.language import marked
 from meadow_engine.api.answers import AnswerOrigin
 from meadow_engine.api.errors import Problem
 
@@ -37,6 +38,18 @@ class OriginArrived:
 
 
 @dataclass(frozen=True)
+class UsageArrived:
+    """How many tokens the question and the answer took."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class LimitReached:
+    """The model would have gone on, but no more tokens were allowed."""
+
+
+@dataclass(frozen=True)
 class AnswerEnded:
     """The gateway said that the answer is whole."""
 
@@ -53,17 +66,19 @@ class StopAsked:
     """The person does not want more."""
 
 
-AnswerEvent = TextArrived | WaitAnnounced | OriginArrived | AnswerEnded | AnswerFailed | StopAsked
+AnswerEvent = (
+    TextArrived | WaitAnnounced | OriginArrived | UsageArrived | LimitReached | AnswerEnded | AnswerFailed | StopAsked
+)
 
 ENGINE_LOST = Problem(
     code="engine-lost",
-    message="The engine stopped in the middle of the answer",
-    advice="Try again as soon as it is back.",
+    message=marked("The engine stopped in the middle of the answer"),
+    advice=marked("Try again as soon as it is back."),
 )
 ENGINE_SILENT = Problem(
     code="engine-absent",
-    message="The engine does not answer",
-    advice="Try again as soon as it runs.",
+    message=marked("The engine does not answer"),
+    advice=marked("Try again as soon as it runs."),
 )
 
 
@@ -82,6 +97,10 @@ def advance(answer: Answer, event: AnswerEvent) -> Answer:
             return answer.model_copy(update={"phase": "waiting", "notice": sentence})
         case OriginArrived(origin):
             return answer.model_copy(update={"origin": origin})
+        case UsageArrived(usage):
+            return answer.model_copy(update={"usage": usage})
+        case LimitReached():
+            return answer.model_copy(update={"is_cut": True})
         case AnswerEnded():
             return answer.model_copy(update={"phase": "complete", "notice": ""})
         case AnswerFailed(problem):

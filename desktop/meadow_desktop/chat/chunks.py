@@ -15,10 +15,14 @@ from meadow_desktop.chat.answering import (
     AnswerEnded,
     AnswerEvent,
     AnswerFailed,
+    LimitReached,
     OriginArrived,
     TextArrived,
+    UsageArrived,
     WaitAnnounced,
 )
+from meadow_desktop.chat.conversation import Usage
+from meadow_desktop.language import _, marked
 from meadow_engine.api.answers import AnswerOrigin, Waiting
 from meadow_engine.api.errors import Problem
 
@@ -26,8 +30,8 @@ DONE = "[DONE]"
 
 _UNREADABLE = Problem(
     code="answer-unreadable",
-    message="The engine sent something that this window does not understand",
-    advice="The engine and this window may be of different versions; update Meadow.",
+    message=marked("The engine sent something that this window does not understand"),
+    advice=marked("The engine and this window may be of different versions; update Meadow."),
 )
 
 
@@ -47,9 +51,14 @@ def read_chunk(data: str) -> list[AnswerEvent]:
     text = _text_of(chunk)
     if text:
         events.append(TextArrived(text))
+    if _finish_reason_of(chunk) == "length":
+        events.append(LimitReached())
     ours = _read_meadow(chunk.get("meadow"))
     if ours is not None:
         events.append(ours)
+    usage = _read_usage(chunk.get("usage"))
+    if usage is not None:
+        events.append(UsageArrived(usage))
     return events
 
 
@@ -74,8 +83,8 @@ def read_error_body(body: bytes, status: int) -> Problem:
     """The problem in an answer with an HTTP status of 400 or above."""
     fallback = Problem(
         code=f"http-{status}",
-        message=f"The engine refused the question (HTTP {status})",
-        advice="Try again; if it stays so, look into engine.log.",
+        message=_("The engine refused the question (HTTP {status})").format(status=status),
+        advice=_("Try again; if it stays so, look into engine.log."),
     )
     try:
         return read_problem(json.loads(body), fallback)
@@ -83,11 +92,17 @@ def read_error_body(body: bytes, status: int) -> Problem:
         return fallback
 
 
-def _text_of(chunk: dict[str, Any]) -> str:
+def _choice_of(chunk: dict[str, Any]) -> dict[str, Any]:
     choices = chunk.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        return ""
-    delta = choices[0].get("delta")
+    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+
+
+def _finish_reason_of(chunk: dict[str, Any]) -> Any:
+    return _choice_of(chunk).get("finish_reason")
+
+
+def _text_of(chunk: dict[str, Any]) -> str:
+    delta = _choice_of(chunk).get("delta")
     content = delta.get("content") if isinstance(delta, dict) else None
     return content if isinstance(content, str) else ""
 
@@ -101,3 +116,10 @@ def _read_meadow(value: Any) -> AnswerEvent | None:
         return OriginArrived(AnswerOrigin.model_validate(value))
     except ValidationError:
         return None  # a member of a later version; the answer's text is what matters
+
+
+def _read_usage(value: Any) -> Usage | None:
+    try:
+        return Usage.model_validate(value) if isinstance(value, dict) else None
+    except ValidationError:
+        return None

@@ -1,206 +1,315 @@
-"""All conversations of this person: takes what they ask for, keeps files, follows answers as they are written.
+"""All conversations of this person: takes what they ask for, and says what changed.
 
-    window ──ask, stop, again──► ChatDesk ──► AnswerStream (gateway)
-       ◄── changed(id), list_changed ◄──── advance(answer, event) ◄──┘        ──► ConversationStore
+    window ──ask, edit, switch, delete──► ChatDesk ──► tree (pure) ──► Shelf (file)
+       ◄── changed(id), opened, list_changed ◄── AnswerFollower (gateway)
 
-Several conversations may be answered at once; each has at most one answer under way. A question asked while the
-engine is still being looked for waits for it. Threads: GUI thread.
+Nothing is open while a new conversation has no question yet; its settings and its draft are kept nevertheless.
+Threads: GUI thread.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from dataclasses import replace
 
-from PySide6.QtCore import QObject, Signal
+from pydantic import TypeAdapter, ValidationError
+from PySide6.QtCore import QObject, QTimer, Signal
 
-from meadow_desktop.chat.answering import (
-    ENGINE_LOST,
-    AnswerEvent,
-    AnswerFailed,
-    StopAsked,
-    WaitAnnounced,
-    advance,
-)
+from meadow_desktop.chat import tree
+from meadow_desktop.chat.chat_settings import USUAL, ChatSettings, Preset
+from meadow_desktop.chat.context import ContextUse, measure_context
 from meadow_desktop.chat.conversation import (
-    Answer,
     Conversation,
-    ask,
-    ask_again,
+    ConversationHead,
     begin_conversation,
-    replace_last_answer,
-    request_messages,
+    rename,
 )
-from meadow_desktop.chat.store import ConversationStore, StoreError
-from meadow_desktop.engine.client import AnswerStream
+from meadow_desktop.chat.exchange_desk import ExchangeDesk
+from meadow_desktop.chat.following import AnswerFollower
+from meadow_desktop.chat.gradually import Gradually
+from meadow_desktop.chat.known_models import KnownModels
+from meadow_desktop.chat.search import SearchHit
+from meadow_desktop.chat.search_desk import SearchDesk
+from meadow_desktop.chat.shelf import Shelf
+from meadow_desktop.chat.store import ConversationStore, draft_key
+from meadow_desktop.chat.undo import UNDO_MS, Deleted, DeletedConversation, DeletedMessages
 from meadow_desktop.engine.link import EngineLink
-from meadow_desktop.engine.link_state import Connected, LinkState, Searching, Unreachable
-from meadow_engine.api.errors import Problem
 
-SAVE_INTERVAL_S = 2.0
+_NEW_SETTINGS_KEY = "new-settings"
+_PRESETS_KEY = "presets"
+_PRESETS: TypeAdapter[tuple[Preset, ...]] = TypeAdapter(tuple[Preset, ...])
 
 
 class ChatDesk(QObject):
-    """The conversations, and which of them is open. None is open while a new one has no question yet."""
+    """The conversations, and which of them is open."""
 
     list_changed = Signal()
     opened = Signal()
     changed = Signal(str)  # the id of a conversation whose messages changed
+    settings_changed = Signal()  # of what is open
+    found = Signal(str, list)  # the query, and at most 100 SearchHits
+    undo_changed = Signal()
+    presets_changed = Signal()
     trouble = Signal(object)  # Problem
     trouble_over = Signal()
 
     def __init__(
-        self,
-        store: ConversationStore,
-        link: EngineLink,
-        clock: Callable[[], float] = time.monotonic,
-        parent: QObject | None = None,
+        self, store: ConversationStore, link: EngineLink, undo_ms: int = UNDO_MS, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._store = store
-        self._link = link
-        self._clock = clock
-        self._conversations: dict[str, Conversation] = {}
+        self._shelf = Shelf(store, self)
+        self.models = KnownModels(link, self)
+        self._follower = AnswerFollower(self._shelf, link, self.models, self)
         self._open_id = ""
-        self._streams: dict[str, AnswerStream] = {}
-        self._saved_at: dict[str, float] = {}
-        self._has_trouble = False
-        link.changed.connect(self._take_link)
+        self._deleted: Deleted | None = None
+        self._undo_timer = QTimer(self, singleShot=True, interval=undo_ms)
+        self._undo_timer.timeout.connect(self._forget_deleted)
+        self._searcher = SearchDesk(store.path, self)
+        self._gradually = Gradually(self)
+        self.exchange = ExchangeDesk(self._shelf, self._gradually, self._is_taken, self)
+        self.exchange.imported.connect(self.open)
+        self._shelf.list_changed.connect(self.list_changed)
+        self._shelf.trouble.connect(self.trouble)
+        self._shelf.trouble_over.connect(self.trouble_over)
+        self._searcher.found.connect(self.found)
+        self._searcher.failed.connect(self.trouble)
+        self._follower.changed.connect(self.changed)
+        self._follower.ended.connect(self.list_changed)
 
     def load(self) -> None:
-        """Read the folder of conversations; what cannot be read is reported as `trouble`."""
-        loaded = self._store.load()
-        self._conversations = {conversation.id: conversation for conversation in loaded.conversations}
-        self.list_changed.emit()
-        for problem in loaded.problems:
-            self.trouble.emit(problem)
+        """Read the list of conversations; what cannot be read is reported as `trouble`."""
+        self._shelf.load()
+        self._gradually.begin(self._shelf.take_over_old_files())
+        self.presets_changed.emit()
+        self.opened.emit()
+
+    def close(self) -> None:
+        """Stop everything and save: the program ends."""
+        self._follower.stop_all()
+        self._forget_deleted()
+        self._gradually.stop()
+        self._searcher.close()
+        self._shelf.close()
+
+    # Conversations
 
     @property
-    def conversations(self) -> list[Conversation]:
+    def conversations(self) -> list[ConversationHead]:
         """All conversations, the latest first."""
-        return sorted(self._conversations.values(), key=lambda each: each.changed.timestamp(), reverse=True)
+        return self._shelf.heads
 
     @property
     def open_conversation(self) -> Conversation | None:
         """The conversation that the window shows; None is a new one."""
-        return self._conversations.get(self._open_id)
+        return self._shelf.get(self._open_id)
+
+    def is_busy(self, conversation_id: str) -> bool:
+        """An answer to this conversation is under way."""
+        return self._follower.is_busy(conversation_id)
 
     def open(self, conversation_id: str) -> None:
-        """Show this conversation; an unknown id (or "") shows a new one."""
-        self._open_id = conversation_id if conversation_id in self._conversations else ""
+        """Show this conversation; an unknown or unreadable one (or "") shows a new one."""
+        self._open_id = conversation_id if self._shelf.get(conversation_id) is not None else ""
         self.opened.emit()
 
-    def delete(self, conversation_id: str) -> None:
-        """Forget a conversation for good."""
-        if conversation_id not in self._conversations:
-            return
-        self._hang_up(conversation_id)
-        try:
-            self._store.delete(conversation_id)
-        except StoreError as error:
-            self._report(error.problem)
-            return
-        del self._conversations[conversation_id]
-        if self._open_id == conversation_id:
-            self.open("")
-        self.list_changed.emit()
+    def open_hit(self, hit: SearchHit) -> None:
+        """Show what was found, on the branch where it stands."""
+        conversation = self._shelf.get(hit.conversation_id)
+        if conversation is not None and hit.message_id:
+            self._shelf.put(tree.show_message(conversation, hit.message_id))
+        self.open(hit.conversation_id)
+
+    def rename(self, conversation_id: str, title: str) -> None:
+        """Give a conversation another title; an empty one changes nothing."""
+        conversation = self._shelf.get(conversation_id)
+        if conversation is not None:
+            self._put(rename(conversation, title))
+
+    def search(self, query: str) -> None:
+        """Look for titles and messages that hold all words of the query; ends with `found` for the latest query."""
+        self._shelf.write()
+        self._searcher.search(query)
+
+    # Questions and answers of the open conversation
 
     def ask(self, question: str) -> None:
         """Put a question to the open conversation, or begin one with it."""
         question = question.strip()
-        conversation = self.open_conversation or begin_conversation(question)
-        if not question or conversation.is_busy:
-            return
-        is_new = conversation.id not in self._conversations
-        self._conversations[conversation.id] = ask(conversation, question)
-        if is_new:
-            self.open(conversation.id)
-        self._begin_answer(conversation.id)
-
-    def ask_again(self) -> None:
-        """Throw the last answer of the open conversation away and have it written anew."""
         conversation = self.open_conversation
-        if conversation is None or conversation.last_answer is None or conversation.is_busy:
+        if not question or (conversation is not None and conversation.is_busy):
             return
-        self._conversations[conversation.id] = ask_again(conversation)
-        self._begin_answer(conversation.id)
+        self.set_draft("")
+        if conversation is None:
+            begun = begin_conversation(question, settings=self.settings)
+            self._keep_new_settings(ChatSettings(model=begun.settings.model))
+            self._shelf.put(tree.ask(begun, question))
+            self.open(begun.id)
+            self._begin_answer(begun.id)
+        else:
+            self._ask(tree.ask(conversation, question))
+
+    def edit_question(self, message_id: str, question: str) -> None:
+        """Ask in other words: the old question and what followed it stay as another branch."""
+        conversation = self.open_conversation
+        if conversation is not None and question.strip():
+            self._ask(tree.edit_question(conversation, message_id, question.strip()))
+
+    def ask_again(self, message_id: str = "") -> None:
+        """Have another answer written beside this one (by default the last), or an answer to this question."""
+        conversation = self.open_conversation
+        if conversation is not None:
+            self._ask(tree.answer_again(conversation, message_id))
 
     def stop(self) -> None:
         """End the answer that the open conversation waits for; what was written of it stays."""
-        if self.open_conversation is not None:
-            self._advance(self._open_id, StopAsked())
+        self._follower.stop(self._open_id)
 
-    def close(self) -> None:
-        """Stop everything and save: the program ends."""
-        for conversation in self.conversations:
-            if conversation.is_busy:
-                self._advance(conversation.id, StopAsked())
+    def switch(self, message_id: str, step: int) -> None:
+        """Show the version of a message before (-1) or after (+1) this one."""
+        conversation = self.open_conversation
+        if conversation is not None:
+            self._put(tree.switch(conversation, message_id, step))
+
+    # Deleting and bringing back
+
+    @property
+    def deleted(self) -> Deleted | None:
+        """What `undo_delete` brings back now."""
+        return self._deleted
+
+    def delete(self, conversation_id: str) -> None:
+        """Delete a conversation; for ten seconds it can be brought back."""
+        head = next((each for each in self.conversations if each.id == conversation_id), None)
+        if head is None:
+            return
+        self._follower.stop(conversation_id)
+        if not self._shelf.take_out(conversation_id):
+            return
+        was_open = self._open_id == conversation_id
+        if was_open:
+            self.open("")
+        self._remember_deleted(DeletedConversation(head, was_open))
+
+    def delete_messages(self, message_id: str) -> None:
+        """Delete a message of the open conversation, and all that followed it; for ten seconds it can be undone."""
+        conversation = self.open_conversation
+        if conversation is None or tree.find(conversation, message_id) is None:
+            return
+        self._follower.stop(conversation.id)
+        conversation = self._shelf.get(conversation.id) or conversation  # its answer has ended now
+        rest, removed = tree.remove(conversation, message_id)
+        self._put(rest)
+        self._remember_deleted(DeletedMessages(conversation.id, removed))
+
+    def undo_delete(self) -> None:
+        """Bring back what was deleted last."""
+        deleted, self._deleted = self._deleted, None
+        self._undo_timer.stop()
+        match deleted:
+            case DeletedConversation(head, was_open):
+                if self._shelf.put_back(head) and was_open and not self._open_id:
+                    self.open(head.id)
+            case DeletedMessages(conversation_id, removed):
+                conversation = self._shelf.get(conversation_id)
+                if conversation is not None:
+                    self._put(tree.restore(conversation, removed))
+            case None:
+                return
+        self.undo_changed.emit()
+
+    # Settings, presets, drafts, room
+
+    @property
+    def settings(self) -> ChatSettings:
+        """Of the open conversation, or of the new one."""
+        conversation = self.open_conversation
+        if conversation is not None:
+            return conversation.settings
+        try:
+            return ChatSettings.model_validate_json(self._shelf.value(_NEW_SETTINGS_KEY) or "{}")
+        except ValidationError:
+            return USUAL
+
+    def change_settings(self, settings: ChatSettings) -> None:
+        """Choose for the open conversation, or for the new one; it counts from the next question on."""
+        if settings == self.settings:
+            return
+        conversation = self.open_conversation
+        if conversation is None:
+            self._keep_new_settings(settings)
+        else:
+            self._shelf.put(replace(conversation, settings=settings))
+        self.settings_changed.emit()
+
+    @property
+    def own_presets(self) -> tuple[Preset, ...]:
+        """Those that the person made; built-in ones are in `chat_settings.BUILT_IN`."""
+        try:
+            return _PRESETS.validate_json(self._shelf.value(_PRESETS_KEY) or "[]")
+        except ValidationError:
+            return ()
+
+    def keep_preset(self, preset: Preset) -> None:
+        """Add a preset of one's own, or replace the one of this name."""
+        if preset.name:
+            self._keep_presets((*(each for each in self.own_presets if each.name != preset.name), preset))
+
+    def forget_preset(self, name: str) -> None:
+        """Remove a preset of one's own."""
+        self._keep_presets(tuple(each for each in self.own_presets if each.name != name))
+
+    @property
+    def draft(self) -> str:
+        """The unsent text of what is open."""
+        return self._shelf.value(draft_key(self._open_id))
+
+    def set_draft(self, text: str) -> None:
+        """Remember the unsent text of what is open, over a crash as well."""
+        self._shelf.keep(draft_key(self._open_id), text)
+
+    @property
+    def context_use(self) -> ContextUse:
+        """How much of what the model can hold is taken, the draft included."""
+        return measure_context(self.open_conversation, self.draft, self.models.context_length(self.settings.model))
+
+    def _is_taken(self, conversation_id: str) -> bool:
+        is_deleted = isinstance(self._deleted, DeletedConversation) and self._deleted.head.id == conversation_id
+        return is_deleted or self._shelf.holds(conversation_id)
+
+    def _ask(self, conversation: Conversation) -> None:
+        before = self._shelf.get(conversation.id)
+        if before is None or before.is_busy or conversation is before:
+            return
+        self._shelf.put(conversation)
+        self._begin_answer(conversation.id)
 
     def _begin_answer(self, conversation_id: str) -> None:
-        self._save(conversation_id)
-        self.list_changed.emit()
         self.changed.emit(conversation_id)
-        self._send(conversation_id)
+        self._follower.begin(conversation_id)
+        if self.models.context_length(self.settings.model) is None:
+            self.models.refresh()  # an engine that has just begun knows no models yet
 
-    def _send(self, conversation_id: str) -> None:
-        conversation, client, state = self._conversations[conversation_id], self._link.client, self._link.state
-        match state:
-            case Connected(status) if client is not None:
-                stream = client.ask(status.model, request_messages(conversation.messages))
-                self._streams[conversation_id] = stream
-                stream.arrived.connect(lambda event: self._advance(conversation_id, event))
-                if conversation.last_answer is not None and conversation.last_answer.notice:
-                    fresh = Answer()
-                    self._conversations[conversation_id] = replace_last_answer(conversation, fresh)
-                    self.changed.emit(conversation_id)
-            case Unreachable(problem):
-                self._advance(conversation_id, AnswerFailed(problem))
-            case _:
-                self._advance(conversation_id, WaitAnnounced("Waiting for the engine…"))
+    def _put(self, conversation: Conversation) -> None:
+        self._shelf.put(conversation)
+        self.changed.emit(conversation.id)
 
-    def _take_link(self, state: LinkState) -> None:
-        busy = [each.id for each in self.conversations if each.is_busy]
-        for conversation_id in busy:
-            if conversation_id in self._streams:
-                if not isinstance(state, Connected):
-                    self._advance(conversation_id, AnswerFailed(ENGINE_LOST))
-            elif not isinstance(state, Searching):
-                self._send(conversation_id)
+    def _remember_deleted(self, deleted: Deleted) -> None:
+        self._forget_deleted()
+        self._deleted = deleted
+        self._undo_timer.start()
+        self.undo_changed.emit()
 
-    def _advance(self, conversation_id: str, event: AnswerEvent) -> None:
-        conversation = self._conversations.get(conversation_id)
-        before = conversation.last_answer if conversation is not None else None
-        if conversation is None or before is None:
-            return
-        answer = advance(before, event)
-        if answer is before:
-            return
-        self._conversations[conversation_id] = replace_last_answer(conversation, answer)
-        if answer.is_final:
-            self._hang_up(conversation_id)
-            self._save(conversation_id)
-            self.list_changed.emit()
-        elif self._clock() - self._saved_at.get(conversation_id, 0.0) >= SAVE_INTERVAL_S:
-            self._save(conversation_id)
-        self.changed.emit(conversation_id)
+    def _forget_deleted(self) -> None:
+        deleted, self._deleted = self._deleted, None
+        self._undo_timer.stop()
+        if isinstance(deleted, DeletedConversation):
+            self._shelf.erase(deleted.head.id)
+        if deleted is not None:
+            self.undo_changed.emit()
 
-    def _hang_up(self, conversation_id: str) -> None:
-        stream = self._streams.pop(conversation_id, None)
-        if stream is not None:
-            stream.close()
-            stream.deleteLater()
+    def _keep_new_settings(self, settings: ChatSettings) -> None:
+        is_usual = settings == USUAL
+        self._shelf.keep(_NEW_SETTINGS_KEY, "" if is_usual else settings.model_dump_json())
 
-    def _save(self, conversation_id: str) -> None:
-        self._saved_at[conversation_id] = self._clock()
-        try:
-            self._store.save(self._conversations[conversation_id])
-        except StoreError as error:
-            self._report(error.problem)
-            return
-        if self._has_trouble:
-            self._has_trouble = False
-            self.trouble_over.emit()
-
-    def _report(self, problem: Problem) -> None:
-        self._has_trouble = True
-        self.trouble.emit(problem)
+    def _keep_presets(self, presets: tuple[Preset, ...]) -> None:
+        self._shelf.keep(_PRESETS_KEY, _PRESETS.dump_json(presets).decode() if presets else "")
+        self.presets_changed.emit()

@@ -1,150 +1,243 @@
-"""Conversations on disk: one JSON file each, replaced at once and readable by this user only.
+"""Conversations on disk: saving what changed, reading one, listing and searching all.
 
-A file that cannot be read as a conversation is set aside under another name and reported; it never keeps the window
-from opening. Files are a few kilobytes: reading and writing happen on the GUI thread.
+    conversations/conversations.sqlite   all conversations, drafts and presets (`database.py`)
+    conversations/imported/              the files of the time before, one for each conversation (`old_files.py`)
+
+A list of conversations is read without their messages, so that a start does not depend on how much was ever said.
+Nothing that is wrong with the files keeps the window from opening. Threads: GUI thread; each call is short.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Callable
+import json
+import sqlite3
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from meadow_desktop.chat.conversation import Conversation, settle
+from meadow_desktop.chat import store_problems
+from meadow_desktop.chat.conversation import Answer, Conversation, ConversationHead, Question, settle
+from meadow_desktop.chat.database import FILE_NAME, Connect, Database
+from meadow_desktop.chat.layouts import dump_conversation, put_together
+from meadow_desktop.chat.search import SearchHit, fold
+from meadow_desktop.chat.search_file import search_file
+from meadow_desktop.chat.store_problems import StoreError
 from meadow_engine.api.errors import Problem
-from meadow_engine.api.places import write_private
-
-BROKEN_SUFFIX = ".broken"
-
-
-class StoreError(Exception):
-    """The folder of conversations did not take or give a file; `problem` is for the person."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Conversations, the latest first, and what could not be read."""
+    """The list of conversations, the latest first, and what was wrong with the file."""
 
-    conversations: list[Conversation]
+    heads: list[ConversationHead]
     problems: list[Problem]
 
 
 class ConversationStore:
     """The folder of conversations."""
 
-    def __init__(self, folder: Path, write: Callable[[Path, str], None] = write_private) -> None:
-        self._folder = folder
-        self._write = write
+    def __init__(self, folder: Path, connect: Connect = sqlite3.connect) -> None:
+        self.folder = folder
+        self.path = folder / FILE_NAME
+        self._database = Database(folder, connect)
+        # What the file holds of each conversation: a message's place and value. Only differences are written.
+        self._written: dict[str, dict[str, tuple[int, Question | Answer]]] = {}
 
     def load(self) -> Loaded:
-        """Read all conversations. Raises nothing: what failed is among the problems."""
-        conversations: list[Conversation] = []
+        """List all conversations; those that were being deleted when the program ended are deleted now.
+
+        Raises nothing: what failed is among the problems.
+        """
+        if not self._database.exists():
+            return Loaded([], [])
         problems: list[Problem] = []
         try:
-            paths = sorted(self._folder.glob("*.json"))
-        except OSError as error:
-            return Loaded([], [self._unreadable(error)])
-        broken = []
-        for path in paths:
-            try:
-                conversation = Conversation.model_validate_json(path.read_bytes())
-            except ValidationError:
-                broken.append(self._set_aside(path))
-            except OSError as error:
-                problems.append(self._unreadable(error))
-            else:
-                conversations.append(settle(conversation))
-        if broken:
-            problems.append(_describe_broken(broken))
-        conversations.sort(key=lambda conversation: conversation.changed.timestamp(), reverse=True)
-        return Loaded(conversations, problems)
+            with self._database.writing() as connection:
+                for (conversation_id,) in connection.execute("SELECT id FROM conversation WHERE is_deleted").fetchall():
+                    _erase(connection, conversation_id)
+        except StoreError as error:
+            problems.append(error.problem)
+        if not self._database.exists():
+            return Loaded([], problems)
+        try:
+            with self._database.reading() as connection:
+                rows = connection.execute(
+                    "SELECT id, title, changed FROM conversation WHERE NOT is_deleted ORDER BY changed DESC"
+                ).fetchall()
+        except StoreError as error:
+            return Loaded([], problems or [error.problem])
+        return Loaded([ConversationHead(each, title, _moment(changed)) for each, title, changed in rows], problems)
+
+    def read(self, conversation_id: str) -> Conversation:
+        """One conversation with all its messages, to be changed and saved.
+
+        Raises:
+            StoreError: it is not there, or not as it was written.
+        """
+        conversation = self._read(conversation_id)
+        self._written[conversation_id] = _placed(conversation)
+        return settle(conversation)
+
+    def peek(self, conversation_id: str) -> Conversation:
+        """The same, to be looked at.
+
+        Raises:
+            StoreError: it is not there, or not as it was written.
+        """
+        return settle(self._read(conversation_id))
+
+    def _read(self, conversation_id: str) -> Conversation:
+        with self._database.reading() as connection:
+            found = connection.execute("SELECT head FROM conversation WHERE id = ?", (conversation_id,)).fetchone()
+            bodies = connection.execute(
+                "SELECT body FROM message WHERE conversation = ? ORDER BY place", (conversation_id,)
+            ).fetchall()
+        try:
+            if found is None:
+                raise ValueError("it is not there")
+            return put_together(found[0], [body for (body,) in bodies])
+        except (ValueError, TypeError) as error:
+            raise StoreError(store_problems.one_unreadable(self.folder)) from error
 
     def save(self, conversation: Conversation) -> None:
-        """Write one conversation.
+        """Write what changed since this conversation was saved or read.
 
         Raises:
             StoreError: the folder cannot be written, or the disk is full.
         """
-        path = self._path(conversation.id)
-        try:
-            self._write(path, conversation.model_dump_json(indent=1))
-        except OSError as error:
-            self._remove_leftover(path)
-            raise StoreError(self._unwritable(error)) from error
+        placed = _placed(conversation)
+        head = dump_conversation(_without_messages(conversation))
+        del head["nodes"]
+        with self._database.writing() as connection:
+            written = self._written.get(conversation.id, {}) if self._is_known(connection, conversation.id) else {}
+            connection.execute(
+                "INSERT INTO conversation (id, title, folded, changed, head) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET title = excluded.title, folded = excluded.folded,"
+                " changed = excluded.changed, head = excluded.head",
+                (
+                    conversation.id,
+                    conversation.title,
+                    fold(conversation.title),
+                    conversation.changed.timestamp(),
+                    json.dumps(head, ensure_ascii=False),
+                ),
+            )
+            for message_id in written.keys() - placed.keys():
+                connection.execute(
+                    "DELETE FROM message WHERE conversation = ? AND id = ?", (conversation.id, message_id)
+                )
+            for message_id, (place, node) in placed.items():
+                before = written.get(message_id)
+                if before is None or before[0] != place or before[1] is not node:
+                    connection.execute(
+                        "INSERT INTO message (conversation, id, place, folded, body) VALUES (?, ?, ?, ?, ?)"
+                        " ON CONFLICT (conversation, id) DO UPDATE SET place = excluded.place,"
+                        " folded = excluded.folded, body = excluded.body",
+                        (conversation.id, message_id, place, fold(node.text), node.model_dump_json()),
+                    )
+        self._written[conversation.id] = placed
 
-    def delete(self, conversation_id: str) -> None:
-        """Remove one conversation for good; one that was never written is no error.
+    def holds(self, conversation_id: str) -> bool:
+        """Whether a conversation of this id was ever saved and not erased.
 
         Raises:
-            StoreError: the file is there and stays there.
+            StoreError: the file cannot be read.
         """
-        try:
-            self._path(conversation_id).unlink(missing_ok=True)
-        except NotADirectoryError:
-            return
-        except OSError as error:
-            raise StoreError(self._undeletable(error)) from error
+        if not self._database.exists():
+            return False
+        with self._database.reading() as connection:
+            return self._is_known(connection, conversation_id)
 
-    def _path(self, conversation_id: str) -> Path:
-        return self._folder / f"{conversation_id}.json"
+    def set_deleted(self, conversation_id: str, is_deleted: bool) -> None:
+        """Take a conversation out of all lists, or put it back. One that was never written is no error.
 
-    def _set_aside(self, path: Path) -> Path:
-        aside = path.with_name(path.name + BROKEN_SUFFIX)
-        try:
-            path.replace(aside)
-        except OSError:
-            return path
-        return aside
+        Raises:
+            StoreError: it stays as it was.
+        """
+        if self._database.exists():
+            with self._database.writing() as connection:
+                connection.execute(
+                    "UPDATE conversation SET is_deleted = ? WHERE id = ?", (int(is_deleted), conversation_id)
+                )
 
-    def _remove_leftover(self, path: Path) -> None:
-        try:
-            path.with_name(f"{path.name}.{os.getpid()}.new").unlink(missing_ok=True)
-        except OSError:
-            return
+    def erase(self, conversation_id: str) -> None:
+        """Remove a conversation and its draft for good.
 
-    def _unwritable(self, error: OSError) -> Problem:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            return Problem(
-                code="disk-full",
-                message="The disk is full, so this conversation is not being saved",
-                advice="Make room on the disk; Meadow saves it with the next answer.",
-            )
-        return Problem(
-            code="conversations-unwritable",
-            message=f"Conversations cannot be saved in {self._folder} ({_reason(error)})",
-            advice="Make this folder writable; until then conversations last only as long as this window.",
-        )
+        Raises:
+            StoreError: it stays as it was.
+        """
+        self._written.pop(conversation_id, None)
+        if self._database.exists():
+            with self._database.writing() as connection:
+                _erase(connection, conversation_id)
 
-    def _undeletable(self, error: OSError) -> Problem:
-        return Problem(
-            code="conversation-undeletable",
-            message=f"The conversation could not be deleted from {self._folder} ({_reason(error)})",
-            advice="Make this folder writable and delete it again.",
-        )
+    def search(self, query: str) -> list[SearchHit]:
+        """What `search_file` finds.
 
-    def _unreadable(self, error: OSError) -> Problem:
-        return Problem(
-            code="conversations-unreadable",
-            message=f"Conversations in {self._folder} cannot be read ({_reason(error)})",
-            advice="Check who may read this folder, then start Meadow again.",
-        )
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        return search_file(self.path, query)
+
+    def keep(self, values: dict[str, str]) -> None:
+        """Write small values under their keys; an empty one is forgotten.
+
+        Raises:
+            StoreError: nothing was written.
+        """
+        with self._database.writing() as connection:
+            for key, value in values.items():
+                if value:
+                    connection.execute("INSERT OR REPLACE INTO kept (key, value) VALUES (?, ?)", (key, value))
+                else:
+                    connection.execute("DELETE FROM kept WHERE key = ?", (key,))
+
+    def kept(self) -> dict[str, str]:
+        """All values that were kept.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        if not self._database.exists():
+            return {}
+        with self._database.reading() as connection:
+            return dict(connection.execute("SELECT key, value FROM kept").fetchall())
+
+    def close(self) -> None:
+        """Write the log back into the file; the store may be used again."""
+        self._database.close()
+
+    @staticmethod
+    def _is_known(connection: sqlite3.Connection, conversation_id: str) -> bool:
+        found = connection.execute("SELECT 1 FROM conversation WHERE id = ?", (conversation_id,)).fetchone()
+        return found is not None
 
 
-def _describe_broken(paths: list[Path]) -> Problem:
-    if len(paths) == 1:
-        message = f"One conversation could not be read and was set aside as {paths[0].name}"
-    else:
-        message = f"{len(paths)} conversations could not be read and were set aside as *.json{BROKEN_SUFFIX}"
-    return Problem(code="conversation-broken", message=message, advice=f"The files are kept in {paths[0].parent}.")
+def draft_key(conversation_id: str) -> str:
+    """Under which the unsent text of a conversation is kept; "" is the new one."""
+    return f"draft:{conversation_id}"
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
+def _placed(conversation: Conversation) -> dict[str, tuple[int, Question | Answer]]:
+    return {node.id: (place, node) for place, node in enumerate(conversation.nodes)}
+
+
+def _without_messages(conversation: Conversation) -> Conversation:
+    return Conversation(
+        conversation.id,
+        conversation.title,
+        conversation.created,
+        conversation.changed,
+        chosen=conversation.chosen,
+        settings=conversation.settings,
+    )
+
+
+def _erase(connection: sqlite3.Connection, conversation_id: str) -> None:
+    connection.execute("DELETE FROM message WHERE conversation = ?", (conversation_id,))
+    connection.execute("DELETE FROM conversation WHERE id = ?", (conversation_id,))
+    connection.execute("DELETE FROM kept WHERE key = ?", (draft_key(conversation_id),))
+
+
+def _moment(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, UTC)

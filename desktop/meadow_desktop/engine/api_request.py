@@ -28,6 +28,11 @@ class ApiRequest(QObject, Generic[Value]):
         self._expected = expected
         reply.finished.connect(self._finish)
 
+    def give_up(self) -> None:
+        """Wait no longer; `done` is emitted with a problem."""
+        if self._reply.isRunning():
+            self._reply.abort()
+
     def _finish(self) -> None:
         status, body = http_status(self._reply), read_all(self._reply)
         self._reply.deleteLater()
@@ -61,4 +66,4 @@ def http_status(reply: QNetworkReply) -> int:
 
 def read_all(reply: QNetworkReply) -> bytes:
     """What has arrived since it was read last."""
-    return bytes(reply.readAll().data())
+    return bytes(reply.readAll().data()) if reply.isOpen() else b""

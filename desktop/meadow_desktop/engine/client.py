@@ -151,9 +151,12 @@ class EngineClient(QObject):
         request.setRawHeader(b"Accept", b"text/event-stream")
         return StatusStream(self._network.get(request), self)
 
-    def ask(self, model: str, messages: list[dict[str, str]]) -> AnswerStream:
-        """Ask for an answer to a conversation."""
+    def ask(
+        self, model: str, messages: list[dict[str, str]], parameters: Mapping[str, float | int] | None = None
+    ) -> AnswerStream:
+        """Ask for an answer to a conversation; `parameters` are members such as `temperature`."""
         body = {
+            **(parameters or {}),
             "model": model,
             "messages": messages,
             "stream": True,
@@ -178,6 +181,11 @@ class EngineClient(QObject):
     def share_anyway(self, code: str) -> ApiRequest[EngineStatus]:
         """Let one reason not count for an hour."""
         return self._command("/api/share-anyway", ShareAnyway(code=code))
+
+    def hang_up(self) -> None:
+        """The engine has gone: every question that is still open ends with a problem."""
+        for request in self.findChildren(ApiRequest):
+            request.give_up()
 
     def _command(self, path: str, body: BaseModel | None = None) -> ApiRequest[EngineStatus]:
         request = self._request(path, has_body=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+from meadow_desktop.language import _, marked
 from meadow_engine.api.errors import Problem
 
 # How the engine's command line shows an expected error: "meadow: SENTENCE." and the advice on the next line.
 _ERROR = re.compile(r"^(?:meadow|error):\s*(?P<sentence>.+)$", re.IGNORECASE)
 _LONGEST = 300
-_LOOK_IN_LOG = "The file engine.log in Meadow's log folder has the details."
+_LOOK_IN_LOG = marked("The file engine.log in Meadow's log folder has the details.")
 
 
 def find_last_words(stderr: str) -> Problem | None:
@@ -24,8 +25,8 @@ def find_last_words(stderr: str) -> Problem | None:
         error = _ERROR.match(lines[place])
         if error is not None:
             advice = " ".join(lines[place + 1 :])
-            return _problem(error["sentence"], advice or _LOOK_IN_LOG)
-    return _problem(lines[-1], _LOOK_IN_LOG)
+            return _problem(error["sentence"], advice or _(_LOOK_IN_LOG))
+    return _problem(lines[-1], _(_LOOK_IN_LOG))
 
 
 def _problem(message: str, advice: str) -> Problem:

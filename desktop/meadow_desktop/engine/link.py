@@ -21,6 +21,7 @@ from meadow_desktop.engine.client import EngineClient, StatusStream
 from meadow_desktop.engine.link_policy import EngineExit, LinkFacts, decide, present
 from meadow_desktop.engine.link_state import Connected, LinkState, Searching
 from meadow_desktop.engine.process import EngineProcess
+from meadow_desktop.language import _
 from meadow_engine.api.commands import PauseLength
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.places import Places, RunningEngine, read_running_engine
@@ -62,7 +63,7 @@ class EngineLink(QObject):
         self._factory = factory
         self._clock = clock
         self._began_at = clock()
-        self._state: LinkState = Searching("Looking for the engine…")
+        self._state: LinkState = Searching(_("Looking for the engine…"))
         self._client: EngineClient | None = None
         self._stream: StatusStream | None = None
         self._failed_record: tuple[RunningEngine, float] | None = None
@@ -196,16 +197,16 @@ class EngineLink(QObject):
             return
         was_connected = isinstance(self._state, Connected)
         self._failed_record = (client.engine, self._clock())
-        client.deleteLater()
         self._is_sharing_pending = False
-        if self._is_closing:
-            return
-        self._ticks.start()
-        if was_connected:
-            log.info("the engine went away")
-            self._lost_at = self._clock()
-            self._began_at = self._clock()
-            self._show(present(self._facts(read_running_engine(self._places))))
+        if not self._is_closing:
+            self._ticks.start()
+            if was_connected:
+                log.info("the engine went away")
+                self._lost_at = self._clock()
+                self._began_at = self._clock()
+                self._show(present(self._facts(read_running_engine(self._places))))
+        client.hang_up()
+        client.deleteLater()
 
     def _start(self, factory: EngineFactory) -> None:
         self._child = child = factory(self)

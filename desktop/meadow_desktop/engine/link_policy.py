@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from meadow_desktop.engine.link_state import LinkState, Searching, Unreachable
+from meadow_desktop.language import _
 from meadow_engine.api.errors import Problem
 
 Step = Literal["connect", "start", "wait"]
@@ -74,44 +75,52 @@ def present(facts: LinkFacts) -> LinkState:
     if ended is not None and not facts.child_runs:
         if ended.code == ALREADY_RUNS_EXIT_CODE:
             if ended.ago_s < LOOK_AROUND_S:
-                return Searching("Another engine runs on this computer; waiting for it to answer…")
-            return Unreachable(_DEAF, can_retry=True)
+                return Searching(_("Another engine runs on this computer; waiting for it to answer…"))
+            return Unreachable(_deaf(), can_retry=True)
         if not ended.had_connected:
             return Unreachable(ended.last_words or _ended_silently(ended), can_retry=True)
         if pause_after(ended) >= START_AGAIN_PAUSE_S:
             return Unreachable(ended.last_words or _ended_silently(ended), can_retry=True)
     if facts.may_start:
         if facts.lost_s is not None:
-            return Searching("The engine stopped; starting it again…")
-        return Searching("Starting the engine…")
+            return Searching(_("The engine stopped; starting it again…"))
+        return Searching(_("Starting the engine…"))
     if facts.lost_s is not None:
-        return Unreachable(_GONE, can_retry=False)
+        return Unreachable(_gone(), can_retry=False)
     if facts.searching_s < LOOK_AROUND_S:
-        return Searching("Looking for the engine…")
-    return Unreachable(_ABSENT, can_retry=False)
+        return Searching(_("Looking for the engine…"))
+    return Unreachable(_absent(), can_retry=False)
 
 
 def _ended_silently(ended: EngineExit) -> Problem:
-    how = "could not be started" if ended.code is None else f"ended with exit code {ended.code}"
+    if ended.code is None:
+        message = _("The engine could not be started")
+    else:
+        message = _("The engine ended with exit code {code}").format(code=ended.code)
     return Problem(
-        code="engine-ended",
-        message=f"The engine {how}",
-        advice="The file engine.log in Meadow's log folder may say why.",
+        code="engine-ended", message=message, advice=_("The file engine.log in Meadow's log folder may say why.")
     )
 
 
-_DEAF = Problem(
-    code="engine-deaf",
-    message="An engine already runs on this computer but does not answer",
-    advice="End it, or wait until it is ready; Meadow keeps looking for it.",
-)
-_GONE = Problem(
-    code="engine-lost",
-    message="The engine stopped",
-    advice="Meadow goes on by itself as soon as an engine runs again.",
-)
-_ABSENT = Problem(
-    code="engine-absent",
-    message="No engine runs on this computer",
-    advice="Start one with `meadow --no-gui`; this window finds it by itself.",
-)
+def _deaf() -> Problem:
+    return Problem(
+        code="engine-deaf",
+        message=_("An engine already runs on this computer but does not answer"),
+        advice=_("End it, or wait until it is ready; Meadow keeps looking for it."),
+    )
+
+
+def _gone() -> Problem:
+    return Problem(
+        code="engine-lost",
+        message=_("The engine stopped"),
+        advice=_("Meadow goes on by itself as soon as an engine runs again."),
+    )
+
+
+def _absent() -> Problem:
+    return Problem(
+        code="engine-absent",
+        message=_("No engine runs on this computer"),
+        advice=_("Start one with `meadow --no-gui`; this window finds it by itself."),
+    )

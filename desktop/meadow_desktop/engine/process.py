@@ -14,6 +14,7 @@ from pathlib import Path
 from PySide6.QtCore import QIODevice, QObject, QProcess, QTimer, Signal
 
 from meadow_desktop.engine.last_words import find_last_words
+from meadow_desktop.language import _
 from meadow_engine.api.errors import Problem
 
 CLOSE_PATIENCE_MS = 10_000
@@ -76,8 +77,8 @@ class EngineProcess(QObject):
         if error == QProcess.ProcessError.FailedToStart:
             problem = Problem(
                 code="engine-missing",
-                message=f"The engine could not be started: {self._process.errorString()}",
-                advice="Install Meadow again; its engine is missing.",
+                message=_("The engine could not be started: {reason}").format(reason=self._process.errorString()),
+                advice=_("Install Meadow again; its engine is missing."),
             )
             self._end(None, problem)
 

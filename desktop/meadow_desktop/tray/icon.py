@@ -1,7 +1,10 @@
 """Draws Meadow's icons. Each state has its own outline, so that it can be told apart without colour.
 
     sharing     a full disc with a white sprout in it
+    waiting     a thin ring with the two hands of a clock
+    paused      a thin ring with two bars
     off         a thin ring with the sprout's outline, nothing filled
+    offline     a ring with gaps, struck through
     starting    three dots in a row under an open arc
     attention   a triangle standing on its base, with an exclamation mark
 
@@ -53,8 +56,14 @@ def draw(painter: QPainter, shape: IconShape) -> None:
     match shape:
         case "sharing":
             _draw_sharing(painter)
+        case "waiting":
+            _draw_waiting(painter)
+        case "paused":
+            _draw_paused(painter)
         case "off":
             _draw_off(painter)
+        case "offline":
+            _draw_offline(painter)
         case "starting":
             _draw_starting(painter)
         case "attention":
@@ -75,13 +84,36 @@ def _draw_sharing(painter: QPainter) -> None:
 
 
 def _draw_off(painter: QPainter) -> None:
-    pen = QPen(GREY, 6, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
-    painter.setPen(pen)
+    painter.setPen(_round_pen(GREY, 6))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawEllipse(QRectF(4, 4, 56, 56))
-    painter.setPen(QPen(GREY, 4.6, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin))
+    painter.setPen(_round_pen(GREY, 4.6))
     painter.drawPath(_leaves())
     painter.drawPath(_stem())
+
+
+def _draw_waiting(painter: QPainter) -> None:
+    painter.setPen(_round_pen(GREEN, 6))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawEllipse(QRectF(4, 4, 56, 56))
+    painter.drawPolyline([QPointF(32, 16), QPointF(32, 33), QPointF(44, 41)])
+
+
+def _draw_paused(painter: QPainter) -> None:
+    painter.setPen(_round_pen(GREY, 6))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawEllipse(QRectF(4, 4, 56, 56))
+    painter.setPen(_round_pen(GREY, 8))
+    for x in (25, 39):
+        painter.drawLine(QPointF(x, 22), QPointF(x, 42))
+
+
+def _draw_offline(painter: QPainter) -> None:
+    painter.setPen(_round_pen(GREY, 6))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for quarter in range(4):
+        painter.drawArc(QRectF(6, 6, 52, 52), (quarter * 90 + 22) * 16, 46 * 16)
+    painter.drawLine(QPointF(20, 44), QPointF(44, 20))
 
 
 def _draw_starting(painter: QPainter) -> None:
@@ -98,12 +130,16 @@ def _draw_attention(painter: QPainter) -> None:
     triangle.lineTo(60, 57)
     triangle.lineTo(4, 57)
     triangle.closeSubpath()
-    painter.setPen(QPen(AMBER, 6, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin))
+    painter.setPen(_round_pen(AMBER, 6))
     painter.setBrush(AMBER)
     painter.drawPath(triangle)
     painter.setPen(QPen(PALE, 7, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
     painter.drawLine(QPointF(32, 24), QPointF(32, 38))
     painter.drawPoint(QPointF(32, 50))
+
+
+def _round_pen(colour: QColor, width: float) -> QPen:
+    return QPen(colour, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
 
 
 def _leaves() -> QPainterPath:

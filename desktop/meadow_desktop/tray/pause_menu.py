@@ -7,9 +7,10 @@ from functools import partial
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
+from meadow_desktop.language import _, marked
 from meadow_desktop.tray.view import PAUSES
 
-SHARE_ANYWAY = "Share anyway for 1 hour"
+SHARE_ANYWAY = marked("Share anyway for 1 hour")
 
 
 class PauseMenu(QMenu):
@@ -20,7 +21,7 @@ class PauseMenu(QMenu):
     def __init__(self, title: str, parent: QWidget) -> None:
         super().__init__(title, parent)
         for length, words in PAUSES:
-            self.addAction(words).triggered.connect(partial(self._ask, length))
+            self.addAction(_(words)).triggered.connect(partial(self._ask, length))
 
     def _ask(self, length: str) -> None:
         self.pause_asked.emit(length)

@@ -90,6 +90,10 @@ class MainWindow(QMainWindow):
         """Tell the person about something that is not one answer's business."""
         self._notice.show_problem(problem)
 
+    def add_bar(self, bar: QWidget) -> None:
+        """Something that is shown above the engine's state, whatever the page."""
+        self._outer.insertWidget(self._outer.count() - 1, bar)
+
     def hide_problem(self) -> None:
         """It is over."""
         self._notice.hide()
@@ -139,7 +143,7 @@ class MainWindow(QMainWindow):
         middle.addLayout(right, 1)
         whole = QWidget()
         whole.setObjectName("page")
-        outer = QVBoxLayout(whole)
+        outer = self._outer = QVBoxLayout(whole)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         outer.addLayout(middle, 1)

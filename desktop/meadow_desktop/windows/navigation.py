@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPainter, QPainterPath, QPen, QPixmap
+from PySide6.QtGui import QColor, QIcon, QKeySequence, QPainter, QPainterPath, QPen, QPixmap
 from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from meadow_desktop.windows.theme import LIGHT, Theme
@@ -29,6 +29,8 @@ class Navigation(QFrame):
         self._column.setSpacing(4)
         self._column.addStretch(1)
         self.setMinimumWidth(_WIDTH)
+        # As wide as its longest title, which differs between languages; the pages have the rest.
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
 
     def add(self, name: str, title: str) -> None:
         """One more page."""
@@ -40,7 +42,8 @@ class Navigation(QFrame):
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         button.setIconSize(QSize(_ICON, _ICON))
         button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        button.setToolTip(f"{title} (Ctrl+{len(self._buttons) + 1})")
+        keys = QKeySequence(f"Ctrl+{len(self._buttons) + 1}").toString(QKeySequence.SequenceFormat.NativeText)
+        button.setToolTip(f"{title} ({keys})")
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.clicked.connect(lambda: self.page_asked.emit(name))
         self._buttons[name] = button

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
+from meadow_desktop.language import _
 from meadow_desktop.phrases import describe_problem
 from meadow_engine.api.errors import Problem
 
@@ -19,7 +20,7 @@ class NoticeBar(QFrame):
         self._words.setWordWrap(True)
         self._words.setTextFormat(Qt.TextFormat.PlainText)
         self._words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        close = QPushButton("Dismiss")
+        close = QPushButton(_("Dismiss"))
         close.setObjectName("dismiss-notice")
         close.setProperty("kind", "quiet")
         close.clicked.connect(self.hide)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from meadow_desktop.language import _
 from meadow_desktop.tray.icon import draw_pixmap
 from meadow_desktop.tray.pause_menu import SHARE_ANYWAY, PauseMenu
 from meadow_desktop.tray.view import EngineView
@@ -47,19 +48,19 @@ class StatusStrip(QFrame):
         words.addWidget(self._notes)
         self._hint = QLabel()
         self._hint.setProperty("kind", "muted")
-        self._retry = _button("Try now", "retry-engine")
+        self._retry = _button(_("Try now"), "retry-engine")
         self._retry.clicked.connect(self.retry_asked)
-        self._pause = _button("Pause", "pause")
-        self._pause_menu = PauseMenu("Pause", self._pause)
+        self._pause = _button(_("Pause"), "pause")
+        self._pause_menu = PauseMenu(_("Pause"), self._pause)
         self._pause.setMenu(self._pause_menu)
         self._pause_menu.pause_asked.connect(self.pause_asked)
-        self._resume = _button("Resume", "resume")
+        self._resume = _button(_("Resume"), "resume")
         self._resume.clicked.connect(self.resume_asked)
         self._anyway_code = ""
-        self._anyway = _button("Share anyway", "share-anyway")
-        self._anyway.setToolTip(SHARE_ANYWAY)
+        self._anyway = _button(_("Share anyway"), "share-anyway")
+        self._anyway.setToolTip(_(SHARE_ANYWAY))
         self._anyway.clicked.connect(lambda: self.anyway_asked.emit(self._anyway_code))
-        self._share = Switch("Share this computer")
+        self._share = Switch(_("Share this computer"))
         self._share.setObjectName("share")
         self._share.clicked.connect(lambda: self.share_asked.emit(self._share.isChecked()))
         row = QHBoxLayout(self)

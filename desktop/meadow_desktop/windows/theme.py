@@ -5,7 +5,7 @@ Fusion with a palette of our own looks the same everywhere and follows the syste
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
@@ -32,6 +32,7 @@ class Theme:
     hover: str
     warning: str
     on_warning: str
+    error: str
     link: str
     code_style: str
 
@@ -53,6 +54,7 @@ LIGHT = Theme(
     hover="#e7ebe1",
     warning="#fdf0d8",
     on_warning="#6f4600",
+    error="#a3261b",
     link="#1f6b8f",
     code_style="friendly",
 )
@@ -73,15 +75,42 @@ DARK = Theme(
     hover="#242a26",
     warning="#3a2e17",
     on_warning="#f1d199",
+    error="#ff9c8f",
     link="#7cc0e0",
     code_style="one-dark",
 )
 
 
+HIGH_CONTRAST = replace(
+    DARK,
+    window="#000000",
+    sidebar="#000000",
+    surface="#000000",
+    text="#ffffff",
+    muted="#e0e0e0",
+    border="#a8a8a8",
+    accent="#ffd84a",
+    on_accent="#000000",
+    bubble="#1c1c1c",
+    code="#000000",
+    code_header="#1c1c1c",
+    selected="#3d3400",
+    hover="#262626",
+    warning="#332a00",
+    on_warning="#ffe88a",
+    link="#8fd3ff",
+    code_style="github-dark",
+)
+
+_NAMED = {"light": LIGHT, "dark": DARK, "high-contrast": HIGH_CONTRAST}
+_BASE_SIZE = "meadow-base-point-size"
+_HEADLINE = 1.5
+
+
 def choose_theme(wish: str = "system") -> Theme:
-    """The theme that was asked for ("light", "dark"), or else the system's (light where it has none)."""
+    """The theme that was asked for ("light", "dark", "high-contrast"), or else the system's (light without one)."""
     if wish != "system":
-        return DARK if wish == "dark" else LIGHT
+        return _NAMED.get(wish, LIGHT)
     scheme = QGuiApplication.styleHints().colorScheme()
     return DARK if scheme == Qt.ColorScheme.Dark else LIGHT
 
@@ -90,7 +119,19 @@ def apply_theme(application: QApplication, theme: Theme) -> None:
     """Give every window of the program these colours."""
     application.setStyle("Fusion")
     application.setPalette(make_palette(theme))
-    application.setStyleSheet(make_style_sheet(theme))
+    headline_pt = max(1.0, application.font().pointSizeF()) * _HEADLINE
+    application.setStyleSheet(make_style_sheet(theme, headline_pt))
+
+
+def apply_text_size(application: QApplication, percent: int) -> None:
+    """Letters of this size, in percent of what the system has; counts with the next `apply_theme`."""
+    font = application.font()
+    base = application.property(_BASE_SIZE)
+    if not isinstance(base, float):
+        base = font.pointSizeF() if font.pointSizeF() > 0 else 10.0
+        application.setProperty(_BASE_SIZE, base)
+    font.setPointSizeF(base * percent / 100)
+    application.setFont(font)
 
 
 def make_palette(theme: Theme) -> QPalette:
@@ -120,7 +161,7 @@ def make_palette(theme: Theme) -> QPalette:
     return palette
 
 
-def make_style_sheet(theme: Theme) -> str:
+def make_style_sheet(theme: Theme, headline_pt: float = 15.0) -> str:
     """The style sheet; widgets are named by what they are (`objectName`) or by their kind (`kind` property)."""
     return f"""
     QMainWindow, #page {{ background: {theme.window}; }}
@@ -136,11 +177,53 @@ def make_style_sheet(theme: Theme) -> str:
     #conversation-list::item {{ padding: 8px 10px; border-radius: 8px; margin: 1px 0; color: {theme.text}; }}
     #conversation-list::item:hover {{ background: {theme.hover}; }}
     #conversation-list::item:selected {{ background: {theme.selected}; color: {theme.text}; }}
-    #header {{ border-bottom: 1px solid {theme.border}; }}
+    #header {{ background: {theme.window}; border: none; border-bottom: 1px solid {theme.border}; }}
     #title {{ font-weight: 600; }}
+    #conversation-list::item:focus, #search-results::item:focus {{ border: 1px solid {theme.accent}; }}
+    #search-results {{ background: transparent; border: none; outline: none; }}
+    #search-results::item {{ border-radius: 8px; }}
+    #search-results::item:hover {{ background: {theme.hover}; }}
+    #search-results::item:selected {{ background: {theme.selected}; }}
+    #rename-in-list {{ padding: 0 4px; border-radius: 6px; border: 1px solid {theme.accent}; }}
+    #question-editor {{ background: {theme.surface}; border: 1px solid {theme.accent}; border-radius: 14px; }}
+    #conversation-settings {{ background: {theme.window}; border: none; border-left: 1px solid {theme.border}; }}
+    #conversation-menu-button::menu-indicator {{ image: none; width: 0; }}
+    #passing-note {{ background: {theme.surface}; border: 1px solid {theme.border}; border-radius: 10px; }}
+    #context-bar {{ border-radius: 2px; }}
+    #context-bar::chunk {{ background: {theme.muted}; border-radius: 2px; }}
+    #context-bar[level="near"]::chunk, #context-bar[level="full"]::chunk {{ background: {theme.on_warning}; }}
+    QPushButton[kind="quiet"]:checked {{ background: {theme.selected}; color: {theme.text}; }}
     #transcript, #transcript-page {{ background: {theme.window}; border: none; }}
     QLabel[kind="muted"] {{ color: {theme.muted}; }}
-    QLabel[kind="headline"] {{ font-size: 20px; font-weight: 600; }}
+    QLabel[kind="mark"] {{ color: {theme.on_warning}; }}
+    QLabel[kind="error"] {{ color: {theme.error}; font-weight: 600; }}
+    #settings-sections {{ background: transparent; border: none; outline: none; }}
+    #settings-sections::item {{ padding: 7px 10px; border-radius: 8px; margin: 1px 0; color: {theme.text}; }}
+    #settings-sections::item:hover {{ background: {theme.hover}; }}
+    #settings-sections::item:selected {{ background: {theme.selected}; color: {theme.text}; }}
+    #settings-sections::item:focus {{ border: 1px solid {theme.accent}; }}
+    #settings-scroll, #settings-page {{ background: {theme.window}; border: none; }}
+    #setting-row, #now-card {{ background: {theme.surface}; border: 1px solid {theme.border}; border-radius: 10px; }}
+    #setting-row[marked="true"] {{ border: 1px solid {theme.on_warning}; }}
+    #setting-row QLabel[kind="mark"] {{ background: {theme.warning}; border-radius: 6px; padding: 5px 8px; }}
+    #now-card #reason {{ background: {theme.warning}; border-radius: 8px; }}
+    #now-card #reason QLabel {{ color: {theme.on_warning}; }}
+    #entry {{ background: {theme.window}; border: 1px solid {theme.border}; border-radius: 8px; }}
+    #example {{ background: {theme.code}; border: 1px solid {theme.border}; border-radius: 10px; padding: 10px; }}
+    #log-text {{ background: {theme.code}; border: 1px solid {theme.border}; border-radius: 10px; padding: 6px; }}
+    QLineEdit {{ background: {theme.surface}; color: {theme.text}; border: 1px solid {theme.border};
+        border-radius: 8px; padding: 5px 8px; min-height: 18px; }}
+    QLineEdit:focus, #log-text:focus {{ border: 1px solid {theme.accent}; }}
+    QLineEdit:disabled {{ color: {theme.muted}; background: {theme.window}; }}
+    QAbstractSpinBox QLineEdit {{ border: none; padding: 0; background: transparent; }}
+    *[kind="field"] {{ background: {theme.surface}; color: {theme.text};
+        border: 1px solid {theme.border}; border-radius: 8px; padding: 4px 4px 4px 9px; }}
+    *[kind="field"]:focus {{ border: 1px solid {theme.accent}; }}
+    *[kind="field"]:disabled {{ color: {theme.muted}; background: {theme.window}; }}
+    QComboBox[kind="field"]::drop-down {{ border: none; width: 22px; }}
+    QDoubleSpinBox[kind="field"]::up-button {{ border: none; width: 22px; }}
+    QDoubleSpinBox[kind="field"]::down-button {{ border: none; width: 22px; }}
+    QLabel[kind="headline"] {{ font-size: {headline_pt:g}pt; font-weight: 600; }}
     QLabel[kind="strong"] {{ font-weight: 600; }}
     QTextBrowser, QTextEdit {{ background: transparent; border: none; }}
     #bubble {{ background: {theme.bubble}; border-radius: 14px; }}
@@ -150,6 +233,26 @@ def make_style_sheet(theme: Theme) -> str:
     #composer[focused="true"] {{ border: 1px solid {theme.accent}; }}
     #warning {{ background: {theme.warning}; border-radius: 10px; }}
     #warning QLabel {{ color: {theme.on_warning}; }}
+    QFrame#card {{ background: {theme.surface}; border: 1px solid {theme.border}; border-radius: 12px; }}
+    QLabel[kind="card-title"] {{ font-size: 16px; font-weight: 600; }}
+    #trouble {{ background: {theme.warning}; color: {theme.on_warning}; border-radius: 8px; padding: 6px 10px; }}
+    QTableView {{ background: transparent; border: none; outline: none; selection-background-color: {theme.selected};
+        selection-color: {theme.text}; }}
+    QHeaderView {{ background: transparent; border: none; }}
+    QHeaderView::section {{ background: transparent; color: {theme.muted}; border: none;
+        border-bottom: 1px solid {theme.border}; padding: 4px 6px 6px 4px; font-weight: 400; }}
+    #downloads {{ background: {theme.sidebar}; border-top: 1px solid {theme.border}; }}
+    QProgressBar {{ background: {theme.border}; border: none; border-radius: 3px; }}
+    QProgressBar::chunk {{ background: {theme.accent}; border-radius: 3px; }}
+    QRadioButton {{ spacing: 8px; }}
+    QRadioButton::indicator {{ width: 14px; height: 14px; border: 1px solid {theme.muted}; border-radius: 8px;
+        background: {theme.surface}; }}
+    QRadioButton::indicator:focus {{ border: 1px solid {theme.accent}; }}
+    QRadioButton::indicator:checked {{ border: 1px solid {theme.accent}; background: qradialgradient(cx: 0.5, cy: 0.5,
+        radius: 0.5, fx: 0.5, fy: 0.5, stop: 0 {theme.accent}, stop: 0.55 {theme.accent}, stop: 0.65 {theme.surface},
+        stop: 1 {theme.surface}); }}
+    QRadioButton:focus {{ color: {theme.accent}; }}
+    QDialog {{ background: {theme.window}; }}
     #strip {{ background: {theme.sidebar}; border-top: 1px solid {theme.border}; }}
     QPushButton {{ background: {theme.surface}; color: {theme.text}; border: 1px solid {theme.border};
         border-radius: 8px; padding: 6px 12px; }}
@@ -165,10 +268,11 @@ def make_style_sheet(theme: Theme) -> str:
     QPushButton[kind="quiet"] {{ background: transparent; border: 1px solid transparent; color: {theme.muted};
         padding: 3px 8px; border-radius: 6px; }}
     QPushButton[kind="quiet"]:hover {{ background: {theme.hover}; color: {theme.text}; }}
-    QPushButton[kind="quiet"]:focus {{ border: 1px solid {theme.border}; }}
+    QPushButton[kind="quiet"]:focus {{ border: 1px solid {theme.accent}; }}
     QScrollBar:vertical {{ background: transparent; width: 10px; margin: 2px; }}
     QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 2px; }}
     QScrollBar::handle {{ background: {theme.border}; border-radius: 3px; min-height: 28px; min-width: 28px; }}
+    QScrollBar::handle:disabled {{ background: transparent; }}
     QScrollBar::handle:hover {{ background: {theme.muted}; }}
     QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
     QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}

@@ -1,4 +1,4 @@
-"""The swarms that this computer keeps: `GET /api/swarms`, and `POST /api/swarms/new`, `/join` and `/leave`.
+"""The swarms that this computer keeps: `GET /api/swarms`, and `POST /api/swarms/new`, `/join`, `/use` and `/leave`.
 
 One is in use. The default one is always there: what `initial_peers` of the settings names, or this computer alone.
 Whoever has an invitation or an address of a swarm can join it; there is no password.
@@ -38,6 +38,14 @@ class JoinSwarm(BaseModel):
 
     invitation: str = Field(max_length=8192, description="A meadow:// link, or the address of one computer.")
     name: SwarmName | None = None
+
+
+class UseSwarm(BaseModel):
+    """`POST /api/swarms/use`: go back to a swarm that is kept. Answers with `SwarmsOverview`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=40, description="As in `swarms` of the overview; the default one, too.")
 
 
 class LeaveSwarm(BaseModel):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from meadow_engine.cli import swarm_status
 from meadow_engine.cli.options import add_base_dir
-from meadow_engine.cli.swarm_membership import JoinCommand, LeaveCommand, ListCommand, NewCommand
+from meadow_engine.cli.swarm_membership import JoinCommand, LeaveCommand, ListCommand, NewCommand, UseCommand
 
 HELP = "make, join and leave swarms, and look at them"
 
@@ -25,6 +25,7 @@ class _Command(Protocol):
 _COMMANDS: dict[str, _Command] = {
     "new": NewCommand(),
     "join": JoinCommand(),
+    "use": UseCommand(),
     "list": ListCommand(),
     "leave": LeaveCommand(),
     "status": swarm_status,

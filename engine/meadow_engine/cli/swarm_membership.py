@@ -1,4 +1,4 @@
-"""`meadow swarm new|join|list|leave`: which swarm this computer is in.
+"""`meadow swarm new|join|use|list|leave`: which swarm this computer is in.
 
 The running engine is asked, as it knows its addresses. Where none runs, the same is done to the kept list itself.
 """
@@ -88,6 +88,22 @@ class ListCommand:
         print(describe(known))
         if known.needs_restart:
             note(_LATER)
+        return DONE
+
+
+class UseCommand:
+    """`meadow swarm use NAME`."""
+
+    HELP = "go back to a swarm that this computer keeps"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("name", metavar="NAME", help="as `meadow swarm list` shows it; `default` is one, too")
+        _add_later(parser)
+        add_json(parser)
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        known = _change(arguments, "/api/swarms/use", {"name": arguments.name})
+        print(known.model_dump_json() if arguments.json else f"This computer uses {_used(known).name} from now on.")
         return DONE
 
 
@@ -192,6 +208,8 @@ def _do_here(places: Places, path: str, body: Mapping[str, Any] | None) -> Swarm
             run_loop(do(swarms.new(name)))
         case "join", {"invitation": invitation, "name": name}:
             run_loop(do(swarms.join(invitation, name)))
+        case "use", {"name": name}:
+            run_loop(do(swarms.use(name)))
         case "leave", {"name": name}:
             run_loop(do(swarms.leave(name)))
         case _:

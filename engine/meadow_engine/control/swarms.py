@@ -6,7 +6,7 @@ from typing import Protocol
 
 from fastapi import APIRouter
 
-from meadow_engine.api.swarms import JoinSwarm, LeaveSwarm, NewSwarm, SwarmsOverview
+from meadow_engine.api.swarms import JoinSwarm, LeaveSwarm, NewSwarm, SwarmsOverview, UseSwarm
 
 
 class KeepsSwarms(Protocol):
@@ -17,6 +17,8 @@ class KeepsSwarms(Protocol):
     async def new(self, name: str | None) -> SwarmsOverview: ...
 
     async def join(self, invitation: str, name: str | None) -> SwarmsOverview: ...
+
+    async def use(self, name: str) -> SwarmsOverview: ...
 
     async def leave(self, name: str) -> SwarmsOverview: ...
 
@@ -39,6 +41,11 @@ def swarm_routes(swarms: KeepsSwarms) -> APIRouter:
     async def join(command: JoinSwarm) -> SwarmsOverview:
         """Use the swarm of an invitation from now on."""
         return await swarms.join(command.invitation, command.name)
+
+    @router.post("/use")
+    async def use(command: UseSwarm) -> SwarmsOverview:
+        """Go back to a swarm that is kept."""
+        return await swarms.use(command.name)
 
     @router.post("/leave")
     async def leave(command: LeaveSwarm) -> SwarmsOverview:

@@ -10,14 +10,16 @@ from meadow_desktop.chat.answering import (
     AnswerEnded,
     AnswerEvent,
     AnswerFailed,
+    LimitReached,
     OriginArrived,
     StopAsked,
     TextArrived,
+    UsageArrived,
     WaitAnnounced,
     advance,
 )
 from meadow_desktop.chat.chunks import read_chunk, read_error_body
-from meadow_desktop.chat.conversation import Answer
+from meadow_desktop.chat.conversation import Answer, Usage
 from meadow_engine.api.answers import AnswerOrigin
 from meadow_engine.api.errors import Problem
 
@@ -99,3 +101,13 @@ def test_an_error_body_of_either_api_or_of_none_becomes_a_problem() -> None:
     assert read_error_body(theirs, 400) == Problem(code="http-400", message="Too long", advice="")
     assert read_error_body(PROBLEM.model_dump_json().encode(), 503) == PROBLEM
     assert "502" in read_error_body(b"<html>", 502).message
+
+
+def test_the_count_of_tokens_and_a_reached_limit_stay_with_the_answer() -> None:
+    cut = {"choices": [{"delta": {}, "finish_reason": "length"}]}
+    usage = {"choices": [], "usage": {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}}
+    assert read_chunk(json.dumps(cut)) == [LimitReached()]
+    assert read_chunk(json.dumps(usage)) == [UsageArrived(Usage(prompt_tokens=12, completion_tokens=3))]
+    assert read_chunk(json.dumps({"choices": [], "usage": {"prompt_tokens": -1}})) == []
+    answer = after(TextArrived("Hi"), LimitReached(), UsageArrived(Usage(prompt_tokens=12, completion_tokens=3)))
+    assert (answer.is_cut, answer.usage) == (True, Usage(prompt_tokens=12, completion_tokens=3))

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from meadow_desktop.chat.conversation import Answer, Question, begin_conversation
+from meadow_desktop.chat.context import ContextUse
+from meadow_desktop.chat.context_view import present_context
+from meadow_desktop.chat.conversation import Answer, Conversation, Question
+from meadow_desktop.chat.origin_words import ChainPart
 from meadow_desktop.chat.segments import Code, Prose, Segment, cut
 from meadow_desktop.chat.view import (
     AnswerView,
+    BranchView,
     QuestionView,
-    describe_rate,
     present_answer,
     present_conversation,
 )
-from meadow_engine.api.answers import AnswerOrigin, ChainLink
+from meadow_desktop.phrases import describe_rate
+from meadow_engine.api.answers import AnswerOrigin, ChainLink, Replacement
 from meadow_engine.api.errors import Problem
 
 ORIGIN = AnswerOrigin(
@@ -27,11 +33,10 @@ ORIGIN = AnswerOrigin(
 
 
 def test_a_complete_answer_says_who_answered_and_how_fast() -> None:
-    view = present_answer(Answer(text="Hi", phase="complete", origin=ORIGIN), is_last=True)
-    assert view.footer == (
-        "24.1 tokens/s · first token 0.2 s · answered by volunteer-a (layers 0–2) → volunteer-b (layer 3)"
-    )
-    assert "12D3A" in view.footer_detail
+    answer = Answer(text="Hi", phase="complete", origin=ORIGIN, model="models/meadow-demo")
+    view = present_answer(answer, is_last=True)
+    assert view.footer == "24.1 tokens/s · first token 0.2 s · meadow-demo"
+    assert view.footer_detail.splitlines() == ["volunteer-a: layers 0–2 · 12D3A", "volunteer-b: layer 3 · 12D3B"]
     assert (view.repeat, view.can_copy, view.is_writing) == ("regenerate", True, False)
 
 
@@ -62,21 +67,88 @@ def test_a_stopped_answer_says_so_and_waiting_says_what_for() -> None:
     assert present_answer(Answer(), is_last=True).notice == "Thinking…"
 
 
-def test_only_the_last_answer_can_be_asked_for_again() -> None:
-    whole = begin_conversation("a").model_copy(
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+BRANCHED = Conversation(
+    "0" * 32,
+    "a",
+    NOW,
+    NOW,
+    nodes=(
+        Question(id="1", text="a"),
+        Answer(id="2", parent="1", text="b", phase="complete"),
+        Answer(id="3", parent="1", text="b again", phase="complete"),
+        Question(id="4", parent="2", text="c"),
+        Answer(id="5", parent="4", text="d", phase="complete"),
+    ),
+    chosen={"1": "2"},
+)
+
+
+def test_every_answer_can_be_written_again() -> None:
+    views = present_conversation(BRANCHED)
+    assert views[0] == QuestionView("a", "1", can_change=True)
+    assert [view.repeat for view in views if isinstance(view, AnswerView)] == ["regenerate", "regenerate"]
+    assert [view.is_last for view in views if isinstance(view, AnswerView)] == [False, True]
+    assert present_conversation(None) == []
+
+
+def test_a_message_with_several_versions_says_which_one_is_shown() -> None:
+    views = present_conversation(BRANCHED)
+    assert [(view.message_id, view.branch) for view in views] == [
+        ("1", None),
+        ("2", BranchView(1, 2)),
+        ("4", None),
+        ("5", None),
+    ]
+    assert (BranchView(1, 2).text, BranchView(1, 2).spoken) == ("1 / 2", "Version 1 of 2")
+
+
+def test_nothing_can_be_changed_while_an_answer_is_under_way() -> None:
+    asking = Conversation("0" * 32, "a", NOW, NOW, nodes=(Question(id="1", text="a"), Answer(id="2", parent="1")))
+    assert [view.can_change for view in present_conversation(asking)] == [False, False]
+
+
+def test_an_answer_tells_who_computed_it_and_gently_who_left() -> None:
+    origin = ORIGIN.model_copy(
         update={
-            "messages": (
-                Question(text="a"),
-                Answer(text="b", phase="complete"),
-                Question(text="c"),
-                Answer(text="d", phase="complete"),
-            )
+            "recoveries": [
+                Replacement(lost=["desk-2"], instead=["volunteer-b"], seconds=0.31),
+                Replacement(lost=["laptop"], instead=["volunteer-b"], seconds=12.4, is_planned=True),
+                Replacement(lost=["phone"], instead=[], seconds=0.01),
+            ]
         }
     )
-    views = present_conversation(whole)
-    assert views[0] == QuestionView("a")
-    assert [view.repeat for view in views if isinstance(view, AnswerView)] == ["", "regenerate"]
-    assert present_conversation(None) == []
+    view = present_answer(Answer(text="Hi", phase="complete", origin=origin), is_last=True)
+    assert view.chain == (
+        ChainPart("volunteer-a", "layers 0–2", "12D3A"),
+        ChainPart("volunteer-b", "layer 3", "12D3B", is_replacement=True),
+    )
+    assert view.recoveries == (
+        "desk-2 left; volunteer-b took over in 0.3 s",
+        "laptop had to leave and handed over to volunteer-b in 12 s",
+        "phone left; the others took over in 0.1 s",
+    )
+
+
+def test_an_answer_says_what_had_no_room() -> None:
+    view = present_answer(Answer(text="Hi", phase="complete", left_out=6, is_cut=True), is_last=True)
+    assert view.remarks == (
+        "The 6 oldest messages had no room and were left out.",
+        "The answer ends here because no more tokens were allowed.",
+    )
+
+
+def test_the_meter_says_how_much_is_taken_and_when_it_guesses() -> None:
+    exact = present_context(ContextUse(1204, 4096, is_estimate=False), leaves_out_oldest=True)
+    assert (exact.text, exact.level) == ("1,204 of 4,096 tokens", "calm")
+    guess = present_context(ContextUse(3500, 4096, is_estimate=True), leaves_out_oldest=False)
+    assert (guess.text, guess.level) == ("≈ 3,500 of 4,096 tokens", "near")
+    assert "begin a new one" in guess.detail
+    full = present_context(ContextUse(9000, 4096, is_estimate=True, left_out=2), leaves_out_oldest=True)
+    assert (full.share, full.level) == (1.0, "full")
+    assert "2 oldest messages were left out" in full.detail
+    unknown = present_context(ContextUse(10, None, is_estimate=True), leaves_out_oldest=True)
+    assert (unknown.text, unknown.share) == ("≈ 10 tokens", None)
 
 
 @pytest.mark.parametrize(("rate", "words"), [(0.841, "0.84"), (1.0, "1.0"), (24.06, "24.1"), (312.4, "312")])

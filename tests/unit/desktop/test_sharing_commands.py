@@ -18,7 +18,7 @@ from fakes.desktop_qt import settle, wait_until
 from meadow_desktop.engine.link import EngineLink
 from meadow_desktop.engine.link_state import Connected
 from meadow_desktop.fake_engine import FakeEngine
-from meadow_desktop.fake_sharing import FakeSharing
+from meadow_desktop.fakes_of_engine.sharing import FakeSharing
 from meadow_desktop.tray.view import EngineView, present
 from meadow_desktop.windows.status_strip import StatusStrip
 from meadow_engine.api.errors import Problem

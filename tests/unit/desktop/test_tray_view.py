@@ -14,7 +14,7 @@ from meadow_desktop.engine.link_state import Connected, Searching, Unreachable
 from meadow_desktop.tray.icon import draw_pixmap
 from meadow_desktop.tray.icon_files import write_icons
 from meadow_desktop.tray.view import EngineView, IconShape, describe_for_tooltip, present
-from meadow_desktop.tray.waiting_words import describe_remaining, describe_waiting
+from meadow_desktop.tray.waiting_words import describe_reason, describe_remaining, describe_waiting
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.status import EngineStatus, SharingState, Span, WhyNot
 from meadow_engine.policy.reasons import REASON_KINDS
@@ -66,8 +66,8 @@ def test_sharing_says_which_layers_and_whom_it_helps() -> None:
     ("sharing", "shape"),
     [
         ("off", "off"),
-        ("waiting", "off"),
-        ("paused", "off"),
+        ("waiting", "waiting"),
+        ("paused", "paused"),
         ("starting", "starting"),
         ("stopping", "starting"),
         ("failed", "attention"),
@@ -181,3 +181,13 @@ def test_the_icon_files_are_those_that_the_program_draws(application: QApplicati
             assert kept.read_text(encoding="utf-8") == drawn.read_text(encoding="utf-8")
         else:
             assert QImage(str(kept)) == QImage(str(drawn)), drawn.name
+
+
+def test_a_reason_is_told_in_the_engines_words_or_put_together_from_its_template() -> None:
+    told = WhyNot(code="person-here", sentence="You are here.", may_end_s=None, can_share_anyway=True)
+    assert describe_reason(told) == "You are here."
+    words = {"idle": "3 minutes", "other": "1.5 hours"}
+    template = told.model_copy(update={"template": "Away for {idle}, or {other}.", "words": words})
+    assert describe_reason(template) == "Away for 3 minutes, or 1.5 hours."
+    newer = told.model_copy(update={"template": "Away for {unknown}.", "words": words})
+    assert describe_reason(newer) == "You are here."

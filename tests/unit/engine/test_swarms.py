@@ -191,6 +191,16 @@ async def test_who_leaves_the_swarm_in_use_is_back_in_the_default_one(computer: 
     assert (computer.start().key, folder.exists()) == ("", False)
 
 
+async def test_who_keeps_swarms_goes_from_one_to_the_other(computer: Computer) -> None:
+    await computer.swarms().new("mine")
+    await computer.swarms().join(AT_FRIEND, "theirs")
+    for name in ("mine", "default", "theirs"):
+        known = await computer.swarms().use(name)
+        assert (names(known), used(known).name) == (["default", "mine", "theirs"], name)
+    with pytest.raises(NoSuchSwarmError):
+        await computer.swarms().use("other")
+
+
 async def test_leaving_another_swarm_changes_nothing_for_the_one_in_use(computer: Computer) -> None:
     await computer.swarms().new("mine")
     await computer.swarms().join(AT_FRIEND, "theirs")

@@ -5,9 +5,11 @@ GUI thread.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QMimeData, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent
+from PySide6.QtCore import QMimeData, QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QTextEdit, QWidget
+
+from meadow_desktop.language import _
 
 _MOST_LINES = 8
 
@@ -16,6 +18,7 @@ class Composer(QFrame):
     """The text field and its button."""
 
     sent = Signal(str)
+    text_changed = Signal()
     stop_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -25,6 +28,7 @@ class Composer(QFrame):
         self._text = _Field()
         self._text.send_asked.connect(self._send)
         self._text.textChanged.connect(self._refresh)
+        self._text.textChanged.connect(self.text_changed)
         self._text.focus_changed.connect(self._show_focus)
         self._button = QPushButton()
         self._button.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -37,6 +41,19 @@ class Composer(QFrame):
         row.addWidget(self._text, 1)
         row.addWidget(self._button, 0, Qt.AlignmentFlag.AlignBottom)
         self._refresh()
+
+    @property
+    def text(self) -> str:
+        """What is typed and not sent yet."""
+        return self._text.toPlainText()
+
+    def show_text(self, text: str) -> None:
+        """Put another draft in its place; the same one keeps its cursor."""
+        if text != self._text.toPlainText():
+            blocker = QSignalBlocker(self)
+            self._text.setPlainText(text)
+            self._text.moveCursor(QTextCursor.MoveOperation.End)
+            blocker.unblock()
 
     def show_busy(self, is_busy: bool) -> None:
         """While an answer is under way the button stops it."""
@@ -51,12 +68,13 @@ class Composer(QFrame):
     def _refresh(self) -> None:
         name = "stop" if self._is_busy else "send"
         if name != self._button.objectName():
-            self._button.setText("■  Stop" if self._is_busy else "Send")
+            self._button.setText(_("■  Stop") if self._is_busy else _("Send"))
             self._button.setObjectName(name)
             self._button.setProperty("kind", "stop" if self._is_busy else "primary")
             self._button.style().unpolish(self._button)
             self._button.style().polish(self._button)
-        self._button.setToolTip("Stop this answer (Esc)" if self._is_busy else "Send (Enter)")
+        self._button.setAccessibleName(_("Stop this answer") if self._is_busy else _("Send"))
+        self._button.setToolTip(_("Stop this answer (Esc)") if self._is_busy else _("Send (Enter)"))
         self._button.setEnabled(self._is_busy or bool(self._text.toPlainText().strip()))
 
     def _click(self) -> None:
@@ -86,8 +104,9 @@ class _Field(QTextEdit):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("composer-text")
-        self.setAccessibleName("Your question")
-        self.setPlaceholderText("Ask something… (Shift+Enter for a new line)")
+        self.setAccessibleName(_("Your question"))
+        self.setPlaceholderText(_("Ask something…"))
+        self.setToolTip(_("Enter sends, Shift+Enter begins a new line"))
         self.setAcceptRichText(False)
         self.setTabChangesFocus(True)
         self.setFrameShape(QFrame.Shape.NoFrame)

@@ -1,11 +1,12 @@
 """Prose of an answer: markdown without HTML, drawn by Qt, with our colours for code and quotations. GUI thread.
 
-One update costs 2–4 ms at the size of a long paragraph; whoever streams calls it at most 20 times a second.
+Qt lays a whole text out again for every change, 2–4 ms at the size of a long paragraph: so whoever shows an answer
+cuts it (`chat/segments.py`), and gives a growing segment at most 20 times a second.
 """
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import (
     QColor,
     QFontDatabase,
@@ -21,6 +22,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
+from meadow_desktop.chat.maths import hide_maths, mark_of
+from meadow_desktop.language import _
 from meadow_desktop.windows.chat.fitted_text import FittedText
 from meadow_desktop.windows.theme import Theme
 
@@ -33,9 +36,10 @@ _QUOTE_INDENT = 16
 class MarkdownText(FittedText):
     """A stretch of markdown."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme = theme
+        self.setObjectName("answer-text")
+        self._theme: Theme | None = None
         self._markdown = ""
 
     def show_markdown(self, markdown: str, theme: Theme) -> None:
@@ -43,40 +47,58 @@ class MarkdownText(FittedText):
         if markdown == self._markdown and theme == self._theme:
             return
         self._markdown, self._theme = markdown, theme
+        self.setAccessibleName(_("Answer"))
         before = self.textCursor()
         anchor, position = before.anchor(), before.position()
         document = self.document()
-        document.setMarkdown(markdown, _FEATURES)
-        self._dress(document)
+        width = document.textWidth()
+        hidden, formulas = hide_maths(markdown)
+        document.setTextWidth(-1)
+        document.setMarkdown(hidden, _FEATURES)
+        _Dresser(document, theme).dress(formulas)
+        document.setTextWidth(width)
         if anchor != position:
-            last = document.characterCount() - 1
-            after = QTextCursor(document)
-            after.setPosition(min(anchor, last))
-            after.setPosition(min(position, last), QTextCursor.MoveMode.KeepAnchor)
-            self.setTextCursor(after)
-        self._fit()
+            self.select(anchor, position)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Qt draws the text; quotations also get a bar along their side."""
         super().paintEvent(event)
+        if self._theme is None or ">" not in self._markdown:
+            return
+        colour = QColor(self._theme.border)
         painter = QPainter(self.viewport())
         layout = self.document().documentLayout()
         block = self.document().begin()
         while block.isValid():
             if block.blockFormat().property(QTextFormat.Property.BlockQuoteLevel):
                 place = layout.blockBoundingRect(block)
-                painter.fillRect(QRectF(0, place.top(), 3, place.height()), QColor(self._theme.border))
+                side = self.viewport().width() - 3 if block.textDirection() == Qt.LayoutDirection.RightToLeft else 0
+                painter.fillRect(QRectF(side, place.top(), 3, place.height()), colour)
             block = block.next()
         painter.end()
 
-    def _dress(self, document: QTextDocument) -> None:
+
+class _Dresser:
+    """Gives a document that was read from markdown our margins and colours."""
+
+    def __init__(self, document: QTextDocument, theme: Theme) -> None:
+        self._document = document
+        self._theme = theme
+        self._shade = QTextCharFormat()
+        self._shade.setBackground(QColor(theme.code_header))
+        self._shade.setFontFamilies([QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family()])
+
+    def dress(self, formulas: list[str]) -> None:
+        """Everything at once, so that Qt lays the text out once."""
+        document = self._document
         cursor = QTextCursor(document)
         cursor.beginEditBlock()
+        _put_back(document, formulas)
+        _replace_pictures(document)
         block = document.begin()
         while block.isValid():
             self._dress_block(cursor, block)
             block = block.next()
-        _replace_pictures(document)
         for frame in document.rootFrame().childFrames():
             if isinstance(frame, QTextTable):
                 self._dress_table(frame)
@@ -97,24 +119,21 @@ class MarkdownText(FittedText):
         else:
             layout.setBottomMargin(0)
             layout.setTopMargin(0)
-        if layout.property(QTextFormat.Property.BlockQuoteLevel):
-            layout.setLeftMargin(_QUOTE_INDENT)
+        level = layout.property(QTextFormat.Property.BlockQuoteLevel)
+        if level:
+            is_reversed = block.textDirection() == Qt.LayoutDirection.RightToLeft
+            layout.setLeftMargin(0 if is_reversed else _QUOTE_INDENT)
+            layout.setRightMargin(_QUOTE_INDENT if is_reversed else 0)
         cursor.setBlockFormat(layout)
-        if layout.property(QTextFormat.Property.BlockQuoteLevel):
+        if level:
             cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
             faint = QTextCharFormat()
             faint.setForeground(QColor(self._theme.muted))
             cursor.mergeCharFormat(faint)
-        self._dress_inline_code(cursor, block)
-
-    def _dress_inline_code(self, cursor: QTextCursor, block: QTextBlock) -> None:
-        shade = QTextCharFormat()
-        shade.setBackground(QColor(self._theme.code_header))
-        shade.setFontFamilies([QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family()])
         for start, length in _code_spans(block):
             cursor.setPosition(start)
             cursor.setPosition(start + length, QTextCursor.MoveMode.KeepAnchor)
-            cursor.mergeCharFormat(shade)
+            cursor.mergeCharFormat(self._shade)
 
     def _dress_table(self, table: QTextTable) -> None:
         layout = table.format()
@@ -125,8 +144,16 @@ class MarkdownText(FittedText):
         layout.setBorderCollapse(True)
         layout.setBorderBrush(QColor(self._theme.border))
         layout.setTopMargin(2)
-        layout.setBottomMargin(_PARAGRAPH_GAP)
+        layout.setBottomMargin(2)
         table.setFormat(layout)
+
+
+def _put_back(document: QTextDocument, formulas: list[str]) -> None:
+    """Formulas as they were written, in the place and the look of their marks."""
+    for place, formula in enumerate(formulas):
+        cursor = document.find(mark_of(place))
+        if not cursor.isNull():
+            cursor.insertText(formula.replace("\n", "\u2028"))
 
 
 def _code_spans(block: QTextBlock) -> list[tuple[int, int]]:
@@ -157,4 +184,5 @@ def _replace_pictures(document: QTextDocument) -> None:
     for start, length, words in reversed(pictures):
         cursor.setPosition(start)
         cursor.setPosition(start + length, QTextCursor.MoveMode.KeepAnchor)
-        cursor.insertText(f"[picture not shown: {words}]" if words else "[picture not shown]", QTextCharFormat())
+        shown = _("[picture not shown: {words}]").format(words=words) if words else _("[picture not shown]")
+        cursor.insertText(shown, QTextCharFormat())

@@ -1,155 +1,345 @@
 """The messages of the open conversation in one readable column, scrolled to the end while the reader is there.
 
-Updates are drawn at most 20 times a second, and more seldom when drawing is slow, so that typing stays smooth while
-an answer streams. GUI thread.
+Only rows near the window have widgets (`row_widgets.py`); the others are heights in a column (`rows.py`), guessed at
+first. Widgets are made in slices of a few milliseconds, those in sight before those around them, so that neither a long
+conversation nor a long answer holds the window up. When a height above the reader turns out to be different, the column
+moves and what the reader looks at stays where it is. GUI thread.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtGui import QFontMetricsF, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
+from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QWidget
 
-from meadow_desktop.chat.view import AnswerView, MessageView, QuestionView
-from meadow_desktop.tray.icon import draw_pixmap
-from meadow_desktop.windows.chat.message_widgets import AnswerWidget, QuestionWidget
-from meadow_desktop.windows.theme import Theme
+from meadow_desktop.chat.view import MessageView
+from meadow_desktop.windows.chat.row_widgets import RowWidgets, indent_of, stops_of
+from meadow_desktop.windows.chat.rows import MESSAGE_GAP, Column, Letters, MessageRows, Place, Row
+from meadow_desktop.windows.chat.throttle import Throttle
+from meadow_desktop.windows.chat.welcome import Welcome
+from meadow_desktop.windows.theme import LIGHT, Theme
+
+__all__ = ["COLUMN_WIDTH", "Throttle", "Transcript"]
 
 COLUMN_WIDTH = 760
+_SIDE = 28
 _NEAR_THE_END = 40
-
-
-class Throttle(QObject):
-    """Runs an action soon, but at most every `least_ms`, and never for more than a quarter of the time."""
-
-    def __init__(self, action: Callable[[], None], least_ms: int = 50, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._action = action
-        self._least_s = least_ms / 1000
-        self._free_at = 0.0
-        self._timer = QTimer(self, singleShot=True)
-        self._timer.timeout.connect(self.run)
-
-    def ask(self) -> None:
-        """Run the action when it is allowed again."""
-        if not self._timer.isActive():
-            self._timer.start(max(0, round((self._free_at - time.monotonic()) * 1000)))
-
-    def run(self) -> None:
-        """Run it now."""
-        self._timer.stop()
-        began = time.monotonic()
-        self._action()
-        ended = time.monotonic()
-        self._free_at = ended + max(self._least_s, 3 * (ended - began))
+_SLICE_S = 0.008
+_FRAME_S = 0.016
+_AHEAD = 1.0  # windows above and below the one in sight that have widgets
+_KEPT = 2.5  # … and where they keep them
+_ROUNDS = 12
+_STEPS = {"Alt+Left": -1, "Alt+Right": 1}
 
 
 class Transcript(QScrollArea):
-    """Shows message views; reuses the widgets of those that stay."""
+    """Shows message views; reuses the rows and widgets of those that stay."""
 
-    repeat_asked = Signal()
+    repeat_asked = Signal(str)  # a message's id, as in the next two
+    delete_asked = Signal(str)
+    switch_asked = Signal(str, int)
+    edited = Signal(str, str)  # … and the question in other words
+    undo_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("transcript")
-        self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._widgets: list[QuestionWidget | AnswerWidget] = []
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self._page = QWidget()
+        self._page.setObjectName("transcript-page")
+        self._welcome = Welcome(self._page)
+        self._widgets = RowWidgets(self._page)
+        self._widgets.repeat_asked.connect(self.repeat_asked)
+        self._widgets.delete_asked.connect(self.delete_asked)
+        self._widgets.switch_asked.connect(self._ask_to_switch)
+        self._widgets.edit_asked.connect(self._edit)
+        self._widgets.edited.connect(self._take_edited)
+        self._widgets.resized.connect(self._arrange)
+        self._column = Column()
+        self._theme = LIGHT
         self._is_at_end = True
-        page = QWidget()
-        page.setObjectName("transcript-page")
-        self._welcome = Welcome()
-        column = QWidget()
-        column.setMaximumWidth(COLUMN_WIDTH)
-        self._column = QVBoxLayout(column)
-        self._column.setContentsMargins(0, 24, 0, 24)
-        self._column.setSpacing(22)
-        self._column.addWidget(self._welcome, 1)
-        self._column.addStretch(0)
-        row = QHBoxLayout(page)
-        row.setContentsMargins(28, 0, 28, 0)
-        row.addStretch(1)
-        row.addWidget(column, 1000)
-        row.addStretch(1)
-        self.setWidget(page)
-        bar = self.verticalScrollBar()
-        bar.valueChanged.connect(self._note_place)
-        bar.rangeChanged.connect(self._follow)
+        self._place = Place(0, 0, 0)
+        self._is_arranging = False
+        self._arranged_at = 0.0
+        self._placed: list[Row] = []
+        self._wanted_focus: tuple[int, str] | None = None  # a message's place, and a control's name
+        self._slices = QTimer(self, singleShot=True)
+        self._slices.timeout.connect(self._arrange)
+        self.setWidget(self._page)
+        self.verticalScrollBar().setSingleStep(24)
+        self.verticalScrollBar().valueChanged.connect(self._note_place)
+        for keys, step in _STEPS.items():
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(lambda step=step: self._switch_focused(step))
 
     def show_messages(self, views: Sequence[MessageView], theme: Theme) -> None:
         """Draw these messages; None at all shows what this window is for."""
+        self._theme = theme
         self._welcome.setVisible(not views)
-        self._column.setStretch(self._column.count() - 1, 1 if views else 0)
+        self._is_arranging = True
+        try:
+            self._take(views)
+        finally:
+            self._is_arranging = False
+        self._arrange()
+
+    def _take(self, views: Sequence[MessageView]) -> None:
+        messages, width = self._column.messages, self._column_width()
+        letters = self._letters()
         for place, view in enumerate(views):
-            self._show_one(place, view, theme)
-        self._drop(len(views))
+            if place == len(messages):
+                messages.append(MessageRows(view, letters, width))
+            elif type(messages[place].view) is not type(view):
+                self._widgets.drop(messages[place].rows)
+                messages[place] = MessageRows(view, letters, width)
+            else:
+                self._widgets.drop(messages[place].show(view, width))
+        for message in messages[len(views) :]:
+            self._widgets.drop(message.rows)
+        del messages[len(views) :]
 
     def go_to_end(self) -> None:
         """Follow what is written from now on."""
         self._is_at_end = True
+        self._arrange()
+
+    def go_to_message(self, message_id: str) -> None:
+        """Let this message begin at the window's upper edge, or as near to it as there is room."""
+        place = self._find(message_id)
+        if place is not None:
+            self._is_at_end = False
+            self._place = Place(place, 0, MESSAGE_GAP)
+            self._arrange()
+
+    def edit_question(self, message_id: str) -> None:
+        """Put an editor in this question's place."""
+        place = self._find(message_id)
+        if place is not None:
+            self.go_to_message(message_id)
+            self._edit(self._column.messages[place], is_edited=True)
+
+    @property
+    def is_finished(self) -> bool:
+        """Everything near the window is drawn."""
+        return not self._slices.isActive()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The column follows the window's width."""
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            for message in self._column.messages:
+                message.guess(self._column_width())
+        self._arrange()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Nothing is drawn before the window is seen."""
+        super().showEvent(event)
+        self._arrange()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Ctrl+Z brings back what was deleted."""
+        if event.matches(QKeySequence.StandardKey.Undo):
+            self.undo_asked.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """No message is pointed at any more."""
+        super().leaveEvent(event)
+        self._widgets.hover(None)
+
+    def focusNextPrevChild(self, forwards: bool) -> bool:
+        """Whoever goes on with Tab sees where they are; a row that goes away while it is used moves nothing."""
+        if self._is_arranging:
+            self.setFocus()
+            return True
+        return super().focusNextPrevChild(forwards)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Letters of another size: everything is made and measured anew."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange and self.widget() is not None:
+            for message in self._column.messages:
+                self._widgets.drop(message.rows)
+                message.forget_heights(self._letters(), self._column_width())
+            self._slices.start(0)
+
+    def _find(self, message_id: str) -> int | None:
+        places = (place for place, each in enumerate(self._column.messages) if each.view.message_id == message_id)
+        return next(places, None) if message_id else None
+
+    def _switch_focused(self, step: int) -> None:
+        message = self._widgets.message_of(QApplication.focusWidget())
+        if message is not None:
+            is_mirrored = self.layoutDirection() == Qt.LayoutDirection.RightToLeft
+            self._ask_to_switch(message.view.message_id, -step if is_mirrored else step)
+
+    def _ask_to_switch(self, message_id: str, step: int) -> None:
+        place, focus = self._find(message_id), QApplication.focusWidget()
+        if place is not None and focus is not None and self.isAncestorOf(focus):
+            self._wanted_focus = (place, focus.objectName())
+            self._hold_place()
+        self.switch_asked.emit(message_id, step)
+
+    def _hold_place(self) -> None:
+        """Follow the end no more: what is in sight stays there."""
+        self._place, self._is_at_end = self._column.place_at(self._window_top()), False
+
+    def _edit(self, message: MessageRows, is_edited: bool) -> None:
+        if message in self._column.messages:
+            place = self._column.messages.index(message)
+            self._hold_place()
+            if is_edited and place <= self._place.message:
+                self._place = Place(place, 0, MESSAGE_GAP)  # it begins above the window, or at its edge
+            self._wanted_focus = None if is_edited else (place, "edit-question")
+            self._is_arranging = True
+            try:
+                self._widgets.drop(message.edit(self._column_width(), is_edited=is_edited))
+            finally:
+                self._is_arranging = False
+            self._arrange()
+
+    def _take_edited(self, message_id: str, text: str) -> None:
+        place = self._find(message_id)
+        if place is not None:
+            self._edit(self._column.messages[place], is_edited=False)
+            self.edited.emit(message_id, text)
+
+    def _bring_focus_back(self, *, is_complete: bool) -> None:
+        """The message in this place is another version now: its buttons take the focus of the old one's.
+
+        Those that are not there when all is drawn lie far from the window, and do without.
+        """
+        if self._wanted_focus is None or self._wanted_focus[0] >= len(self._column.messages):
+            return
+        place, name = self._wanted_focus
+        if self._widgets.give_focus(self._column.messages[place], name) or is_complete:
+            self._wanted_focus = None
+
+    def _arrange(self) -> None:
+        """Give rows near the window widgets for a while, put them where they belong, and come back if some are left."""
+        if self._is_arranging or not self.isVisible():
+            return
+        self._is_arranging = True
+        self._slices.stop()
+        deadline = time.perf_counter() + _SLICE_S
+        window = self.viewport().height()
+        try:
+            is_complete = self._draw_between(0, window, deadline)
+            if is_complete:
+                ahead = round(window * _AHEAD)
+                is_complete = self._draw_between(-ahead, window + ahead, deadline)
+            self._put_in_place()
+        finally:
+            self._is_arranging = False
+        self._arranged_at = time.perf_counter()
+        self._bring_focus_back(is_complete=is_complete)
+        if not is_complete:
+            self._slices.start(0)
+
+    def _draw_between(self, above: int, below: int, deadline: float) -> bool:
+        """Draw the rows from `above` to `below` the window's upper edge. False when there was no time for all."""
+        column, width = self._column, self._column_width()
+        for _round in range(_ROUNDS):
+            column.measure()
+            top = self._window_top()
+            for closed in column.closed_between(top + above, top + below):
+                column.messages[closed].open(width)
+                if closed == self._place.message and not self._is_at_end:
+                    column.measure()
+                    self._place = column.place_at(top)
+                if time.perf_counter() > deadline:
+                    column.measure()
+                    return False
+            column.measure()
+            top = self._window_top()
+            todo = [
+                (column.messages[message], row)
+                for message, place, _top in column.rows_between(top + above, top + below)
+                if not self._widgets.is_drawn(row := column.messages[message].rows[place], self._theme, width)
+            ]
+            if not todo:
+                return True
+            if self._is_at_end:
+                todo.reverse()
+            for message_rows, row in todo:
+                self._widgets.draw(message_rows, row, self._theme, width)
+                if time.perf_counter() > deadline:
+                    column.measure()
+                    return False
+        return False
+
+    def _put_in_place(self) -> None:
+        column, window = self._column, self.viewport().height()
+        top = self._window_top()
+        self._page.resize(self.viewport().width(), max(window, column.height if column.messages else 0))
         bar = self.verticalScrollBar()
-        bar.setValue(bar.maximum())
+        bar.setRange(0, max(0, self._page.height() - window))
+        bar.setEnabled(bar.maximum() > 0)
+        bar.setPageStep(window)
+        bar.setValue(top)
+        if not column.messages:
+            self._welcome.setGeometry(self._page.rect())
+        kept = round(window * _KEPT)
+        tops = {
+            column.messages[message].rows[place]: row_top
+            for message, place, row_top in column.rows_between(top - kept, top + window + kept)
+        }
+        for row in self._widgets.keep_only(set(tops)):
+            if found := column.find(row):
+                tops[row] = column.top_of(*found)
+        shown = sorted((row for row in tops if self._widgets.widget(row) is not None), key=lambda row: tops[row])
+        for row in shown:
+            self._put_row(row, tops[row])
+        if shown != self._placed:
+            self._placed = shown
+            self._chain_stops()
 
-    def _show_one(self, place: int, view: MessageView, theme: Theme) -> None:
-        wanted = QuestionWidget if isinstance(view, QuestionView) else AnswerWidget
-        if place < len(self._widgets) and not isinstance(self._widgets[place], wanted):
-            self._drop(place)
-        if place == len(self._widgets):
-            widget = wanted()
-            if isinstance(widget, AnswerWidget):
-                widget.repeat_asked.connect(self.repeat_asked)
-            self._widgets.append(widget)
-            self._column.insertWidget(self._column.count() - 1, widget)
-        shown = self._widgets[place]
-        match (view, shown):
-            case (QuestionView(), QuestionWidget()):
-                shown.show_view(view, theme)
-            case (AnswerView(), AnswerWidget()):
-                shown.show_view(view, theme)
-            case _:
-                pass
+    def _put_row(self, row: Row, top: int) -> None:
+        widget = self._widgets.widget(row)
+        if widget is None:
+            return
+        indent = indent_of(row.content)
+        left = self._column_left() + (0 if self.layoutDirection() == Qt.LayoutDirection.RightToLeft else indent)
+        widget.setGeometry(left, top, self._column_width() - indent, row.height)
+        if widget.isHidden():
+            widget.show()
 
-    def _drop(self, first: int) -> None:
-        for widget in self._widgets[first:]:
-            self._column.removeWidget(widget)
-            widget.hide()
-            widget.deleteLater()
-        del self._widgets[first:]
+    def _chain_stops(self) -> None:
+        """The Tab key goes through the rows from above to below, in whatever order they were made."""
+        before: QWidget = self
+        for row in self._placed:
+            widget = self._widgets.widget(row)
+            for stop in stops_of(widget) if widget is not None else ():
+                QWidget.setTabOrder(before, stop)
+                before = stop
+
+    def _window_top(self) -> int:
+        most = max(0, self._column.height - self.viewport().height())
+        return most if self._is_at_end else max(0, min(most, self._column.height_of(self._place)))
 
     def _note_place(self, value: int) -> None:
+        if self._is_arranging:
+            return
         self._is_at_end = value >= self.verticalScrollBar().maximum() - _NEAR_THE_END
+        self._place = self._column.place_at(value)
+        if time.perf_counter() - self._arranged_at < _FRAME_S:
+            self._slices.start(0)  # a wheel that is turned fast comes in many steps; they share one arrangement
+        else:
+            self._arrange()
 
-    def _follow(self, _least: int, most: int) -> None:
-        if self._is_at_end:
-            self.verticalScrollBar().setValue(most)
+    def _column_width(self) -> int:
+        return max(120, min(COLUMN_WIDTH, self.viewport().width() - 2 * _SIDE))
 
+    def _column_left(self) -> int:
+        return (self.viewport().width() - self._column_width()) // 2
 
-class Welcome(QWidget):
-    """What a new conversation shows before its first question."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        picture = QLabel()
-        picture.setPixmap(draw_pixmap("sharing", 64, 2.0))
-        picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        headline = QLabel("Ask the swarm")
-        headline.setProperty("kind", "headline")
-        headline.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        words = QLabel(
-            "Many computers hold this model together, each a few layers of it.\n"
-            "Your words pass through all of them, so leave secrets out."
-        )
-        words.setProperty("kind", "muted")
-        words.setWordWrap(True)
-        words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        column = QVBoxLayout(self)
-        column.addStretch(2)
-        column.addWidget(picture)
-        column.addSpacing(8)
-        column.addWidget(headline)
-        column.addSpacing(4)
-        column.addWidget(words)
-        column.addStretch(3)
+    def _letters(self) -> Letters:
+        metrics = QFontMetricsF(self.font())
+        return Letters(max(4.0, metrics.averageCharWidth()), max(10.0, metrics.lineSpacing() * 1.3))

@@ -134,6 +134,7 @@ OPERATIONS = [
 OF_SWARMS_AND_DOWNLOADS = [
     ("POST", "/api/swarms/new"),
     ("POST", "/api/swarms/join"),
+    ("POST", "/api/swarms/use"),
     ("POST", "/api/swarms/leave"),
     ("GET", "/api/downloads/size"),
     ("POST", "/api/downloads"),
@@ -187,7 +188,7 @@ COMMANDS += OF_SWARMS_AND_DOWNLOADS
 # Words that fit the document may still name no reason, no setting, or no model.
 MEANINGS = {"/api/storage/delete", "/api/share-anyway", "/api/settings"}
 MEANINGS |= {"/api/downloads/pause", "/api/downloads/resume"}
-MEANINGS |= {"/api/swarms/new", "/api/swarms/join", "/api/swarms/leave"}
+MEANINGS |= {"/api/swarms/new", "/api/swarms/join", "/api/swarms/use", "/api/swarms/leave"}
 CASES = [(GenerationMode.POSITIVE, *operation) for operation in OPERATIONS]
 CASES += [(GenerationMode.NEGATIVE, *operation) for operation in COMMANDS]
 

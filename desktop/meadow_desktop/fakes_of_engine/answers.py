@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from meadow_engine.api.answers import AnswerOrigin, ChainLink, Waiting
+from meadow_engine.api.answers import AnswerOrigin, ChainLink, Replacement, Waiting
 
 MODEL = "meadow-demo"
-MISHAPS = ("missing", "lost", "refused", "silent")
+MISHAPS = ("missing", "lost", "refused", "silent", "stalled", "long")
+LONG_WORDS = 20_000
+_LONG_PIECES = 400
 
 CANNED = (
     """A **swarm** is a group of computers that hold one model together. Each keeps a *span* of layers:
@@ -49,9 +51,12 @@ Every computer takes the bucket, does its part and passes it on.
 )
 
 
-def answer(mishap: str, number: int, piece_s: float) -> Iterator[str]:
-    """Server-sent events of the answer `number`, counted from 1, one every `piece_s` seconds."""
-    text = CANNED[(number - 1) % len(CANNED)]
+def answer(mishap: str, number: int, piece_s: float, prompt_characters: int = 0) -> Iterator[str]:
+    """Server-sent events of the answer `number`, counted from 1, one every `piece_s` seconds.
+
+    In every second answer one computer left and another took over.
+    """
+    text = long_text() if mishap == "long" else CANNED[(number - 1) % len(CANNED)]
     if mishap == "silent":
         time.sleep(3600)
     if mishap == "missing":
@@ -60,7 +65,7 @@ def answer(mishap: str, number: int, piece_s: float) -> Iterator[str]:
             yield _chunk({}, meadow=Waiting(waiting=sentence).model_dump())
             time.sleep(0.4)
     began = time.monotonic()
-    words = text.split(" ")
+    words = _large_pieces(text) if mishap == "long" else text.split(" ")
     for place, word in enumerate(words):
         if mishap == "lost" and place > len(words) // 3:
             error = {
@@ -70,11 +75,26 @@ def answer(mishap: str, number: int, piece_s: float) -> Iterator[str]:
             }
             yield f"data: {json.dumps({'error': error})}\n\n"
             return
-        yield _chunk({"content": word if place == 0 else " " + word})
+        if mishap == "stalled" and place > len(words) // 3:
+            time.sleep(3600)
+        yield _chunk({"content": word if place == 0 or mishap == "long" else " " + word})
         time.sleep(piece_s)
     rate = len(words) / (time.monotonic() - began + 1e-9)
-    yield _chunk({}, finish_reason="stop", meadow=_origin(rate).model_dump())
+    yield _chunk({}, finish_reason="stop", meadow=_origin(rate, has_recovered=number % 2 == 0).model_dump())
+    usage = {"prompt_tokens": prompt_characters // 4 + 8, "completion_tokens": len(text) // 4}
+    yield f"data: {json.dumps({'choices': [], 'usage': usage})}\n\n"
     yield "data: [DONE]\n\n"
+
+
+def long_text() -> str:
+    """An answer of at least `LONG_WORDS` words with everything that answers are made of."""
+    both = "\n".join(CANNED)
+    return "\n".join([both] * (LONG_WORDS // len(both.split()) + 1))
+
+
+def _large_pieces(text: str) -> list[str]:
+    size = len(text) // _LONG_PIECES + 1
+    return [text[start : start + size] for start in range(0, len(text), size)]
 
 
 def _chunk(delta: dict[str, str], finish_reason: str | None = None, **members: Any) -> str:
@@ -88,9 +108,12 @@ def _chunk(delta: dict[str, str], finish_reason: str | None = None, **members: A
     return f"data: {json.dumps(chunk)}\n\n"
 
 
-def _origin(rate: float) -> AnswerOrigin:
+def _origin(rate: float, *, has_recovered: bool) -> AnswerOrigin:
     chain = [
         ChainLink(peer=f"12D3KooWFake{name.upper()}", name=f"volunteer-{name}", start=start, end=start + 3)
         for name, start in (("a", 0), ("b", 3), ("c", 6))
     ]
-    return AnswerOrigin(chain=chain, tokens_per_second=rate, first_token_s=0.2)
+    recoveries = (
+        [Replacement(lost=["desk-2"], instead=["volunteer-b"], seconds=0.3, is_planned=False)] if has_recovered else []
+    )
+    return AnswerOrigin(chain=chain, tokens_per_second=rate, first_token_s=0.2, recoveries=recoveries)

@@ -7,29 +7,31 @@ Times are on the clock that is handed in. Threads: none of its own; the caller k
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import get_args
 
-from meadow_engine.api.commands import PauseLength
+from meadow_desktop.fakes_of_engine.asked import Asked, Routes, refusal
+from meadow_engine.api.commands import Pause, PauseLength, SetSharing, ShareAnyway
 from meadow_engine.api.status import SharingState, WhyNot
-
-SHARING_STATES: tuple[SharingState, ...] = get_args(SharingState)
 
 _PAUSE_S: dict[PauseLength, float] = {"30m": 1800.0, "1h": 3600.0, "4h": 14400.0}
 _PERSON_HERE = WhyNot(
     code="person-here",
     sentence="You are using this computer. Sharing waits until you have been away for 3 minutes.",
+    template="You are using this computer. Sharing waits until you have been away for {idle}.",
+    words={"idle": "3 minutes"},
     may_end_s=180.0,
     can_share_anyway=True,
 )
 _NO_CONSENT = WhyNot(
     code="no-consent",
     sentence="Nothing is shared until you agree to it.",
+    template="Nothing is shared until you agree to it.",
     may_end_s=None,
     can_share_anyway=False,
 )
 _FINISHING = WhyNot(
     code="finishing",
     sentence="You asked Meadow to finish what is under way and to stop.",
+    template="You asked Meadow to finish what is under way and to stop.",
     may_end_s=None,
     can_share_anyway=False,
 )
@@ -84,6 +86,16 @@ class FakeSharing:
         ends = [reason.may_end_s for reason in self.reasons]
         return None if None in ends else max((end for end in ends if end is not None), default=None)
 
+    def routes(self) -> Routes:
+        """Who does what; the caller keeps the lock meanwhile, and answers with the state."""
+        return {
+            ("POST", "/api/sharing"): lambda asked: self.allow(SetSharing.model_validate_json(asked.body).enabled),
+            ("POST", "/api/pause"): lambda asked: self.pause(Pause.model_validate_json(asked.body).length),
+            ("POST", "/api/resume"): lambda asked: self.resume(),
+            ("POST", "/api/drain"): lambda asked: self.finish(),
+            ("POST", "/api/share-anyway"): self._share_anyway,
+        }
+
     def allow(self, enabled: bool) -> None:
         """The consent; given anew it ends a pause, and what fails goes on failing."""
         self.is_allowed = enabled
@@ -110,6 +122,10 @@ class FakeSharing:
         self._here = "sharing"
         return True
 
+    def _share_anyway(self, asked: Asked) -> None:
+        if not self.share_anyway(ShareAnyway.model_validate_json(asked.body).code):
+            raise refusal("usage", "This is no reason that can be left out.")
+
     def _left_s(self) -> float | None:
         """Seconds the pause still lasts: 0 when there is none, None when time alone does not end it."""
         if self._pause is None:
@@ -120,9 +136,12 @@ class FakeSharing:
 
 def _paused(length: PauseLength, left_s: float | None) -> WhyNot:
     until = "until Meadow is started again" if length == "restart" else "until you resume it"
+    detail = until if left_s is None else "for a while"
     return WhyNot(
         code="paused",
-        sentence=f"You paused sharing {until if left_s is None else 'for a while'}.",
+        sentence=f"You paused sharing {detail}.",
+        template="You paused sharing {detail}.",
+        words={"detail": detail},
         may_end_s=left_s,
         can_share_anyway=False,
     )

@@ -1,0 +1,1 @@
+"""What this computer gave and took: values and words. Nothing here draws; only `desk.py` knows Qt."""

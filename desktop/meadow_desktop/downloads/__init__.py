@@ -1,0 +1,1 @@
+"""Model files on their way: what is shown of them, and what the person may do."""

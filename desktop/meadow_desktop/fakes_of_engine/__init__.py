@@ -1,0 +1,1 @@
+"""What the fake engine pretends, by subject. `meadow_desktop.fake_engine` serves it."""

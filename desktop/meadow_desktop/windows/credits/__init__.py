@@ -1,0 +1,1 @@
+"""The credits page: balance, days as a plot, and every count as a table."""
