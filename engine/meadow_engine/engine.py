@@ -95,6 +95,8 @@ class Engine:
     def status(self) -> EngineStatus:
         settings, hosted, decision = self._kept.settings, self._sharing.hosted, self._watch.decision
         reasons = [] if decision is None or decision.reason is None else [decision.reason, *decision.also]
+        if reasons and reasons[0].code in OFF | BY_PERSON:
+            reasons = reasons[:1]  # the others were seen long ago, and do not matter before this one ends
         may_begin_s, ago_s = decision.may_end_s if decision is not None else None, self._watch.decided_ago_s
         state = sharing_state(self._sharing.state, reasons)
         return EngineStatus(

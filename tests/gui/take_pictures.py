@@ -13,10 +13,13 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from fakes.desktop_display import running_display
 from gui.pictures.conversations import QUESTIONS, ask, take_answers, take_empty, take_missing_layers, take_replaced
 from gui.pictures.first_start import take_first_start
 from gui.pictures.neighbourhood import Neighbourhood, running_neighbourhood
@@ -38,6 +41,8 @@ def main() -> int:
         return 1
     os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
     with (
+        running_display() as screen,
+        changed_environment(screen.environment()),  # where the engine can see that nobody touches anything
         tempfile.TemporaryDirectory(prefix="meadow-pictures-") as name,
         running_neighbourhood(Path(name)) as neighbourhood,
     ):
@@ -46,6 +51,18 @@ def main() -> int:
             take_rest(options.folder, theme, neighbourhood)
         take_large(options.folder, options.themes[0], neighbourhood)
     return 0
+
+
+@contextmanager
+def changed_environment(names: dict[str, str]) -> Iterator[None]:
+    """For programs that are started from here on."""
+    before = dict(os.environ)
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def parse() -> argparse.Namespace:

@@ -124,7 +124,8 @@ def describe_credits(credits: float) -> str:
     if size < 0.00001:
         return in_figures(f"{sign}<0.00001")
     digits = 1 if size >= 10 else 2 if size >= 1 else 3 if size >= 0.1 else 5
-    return in_figures(f"{sign}{size:.{digits}f}")
+    words = f"{size:.{digits}f}"
+    return in_figures(sign + (words.rstrip("0") if size < 0.1 else words))
 
 
 def describe_day(day: date) -> str:

@@ -2,72 +2,49 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject
 
 from meadow_desktop.engine.link import EngineLink
-from meadow_desktop.engine.link_state import Connected
+from meadow_desktop.engine.watching_desk import WatchingDesk
 from meadow_desktop.swarm.view import SwarmView, describe_for_report, present_swarm
 from meadow_engine.api.errors import Problem
-from meadow_engine.api.status import EngineStatus
 from meadow_engine.api.swarm import SwarmOverview
 
 LOOK_MS = 4000
 
 
-class SwarmDesk(QObject):
+class SwarmDesk(WatchingDesk):
     """The picture of the swarm; `changed` where it is another one."""
 
-    changed = Signal()
-    trouble = Signal(object)  # Problem
-    trouble_over = Signal()
-
     def __init__(self, link: EngineLink, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._link = link
+        super().__init__(link, LOOK_MS, parent)
         self._overview: SwarmOverview | None = None
-        self._is_watching = self._is_asking = self._had_trouble = False
-        self._timer = QTimer(self)
-        self._timer.timeout.connect(self._ask)
+        self._is_asking = False
         link.changed.connect(self._take_link)
 
     @property
     def view(self) -> SwarmView:
         """What to draw now."""
-        return present_swarm(self._overview, self._status)
+        return present_swarm(self._overview, self.status)
 
     @property
     def report(self) -> str:
         """The same as text; empty while there is nothing to say."""
-        status = self._status
+        status = self.status
         return describe_for_report(self._overview, status) if self._overview is not None and status is not None else ""
 
-    def watch(self) -> None:
-        """Somebody looks."""
-        self._is_watching = True
-        self._timer.start(LOOK_MS)
-        self._ask()
-
-    def rest(self) -> None:
-        """Nobody looks any more."""
-        self._is_watching = False
-        self._timer.stop()
-
-    @property
-    def _status(self) -> EngineStatus | None:
-        state = self._link.state
-        return state.status if isinstance(state, Connected) else None
-
     def _take_link(self) -> None:
-        if self._status is None:
+        if self.status is None:
             self._overview = None
-        elif self._is_watching and self._overview is None:
-            self._ask()
-        if self._is_watching:
+        elif self.is_watching and self._overview is None:
+            self.ask()
+        if self.is_watching:
             self.changed.emit()
 
-    def _ask(self) -> None:
-        client = self._link.client
-        if client is None or self._status is None or self._is_asking:
+    def ask(self) -> None:
+        """Ask who holds what."""
+        client = self.link.client
+        if client is None or self.status is None or self._is_asking:
             return
         self._is_asking = True
         client.get("/api/swarm", SwarmOverview).done.connect(self._take)
@@ -75,13 +52,9 @@ class SwarmDesk(QObject):
     def _take(self, result: SwarmOverview | Problem) -> None:
         self._is_asking = False
         if isinstance(result, Problem):
-            if self._status is not None and self._is_watching:
-                self._had_trouble = True
-                self.trouble.emit(result)
+            self.tell_trouble(result)
             return
-        if self._had_trouble:
-            self._had_trouble = False
-            self.trouble_over.emit()
+        self.tell_over()
         if result != self._overview:
             self._overview = result
             self.changed.emit()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pydantic import BaseModel
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from meadow_desktop.engine.link import EngineLink
-from meadow_desktop.engine.link_state import Connected
+from meadow_desktop.engine.watching_desk import WatchingDesk
 from meadow_desktop.language import _
 from meadow_desktop.swarm.membership_view import MembershipView, present_membership
 from meadow_engine.api.commands import Restarting
@@ -18,21 +18,17 @@ _CHANGE_MS = 10_000
 _JOIN_MS = 40_000
 
 
-class MembershipDesk(QObject):
+class MembershipDesk(WatchingDesk):
     """The swarms that are kept. A change ends with `succeeded` or `refused`."""
 
-    changed = Signal()
     succeeded = Signal()
     refused = Signal(object)  # Problem
 
     def __init__(self, link: EngineLink, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._link = link
+        super().__init__(link, LOOK_MS, parent)
         self._overview: SwarmsOverview | None = None
-        self._is_watching = self._is_asking = self._is_restarting = False
+        self._is_asking = self._is_restarting = False
         self.is_busy = False
-        self._timer = QTimer(self)
-        self._timer.timeout.connect(self._ask)
         link.changed.connect(self._take_link)
 
     @property
@@ -44,17 +40,6 @@ class MembershipDesk(QObject):
     def can_restart(self) -> bool:
         """Whether restarting helps now."""
         return self._overview is not None and self._overview.needs_restart and not self._is_restarting
-
-    def watch(self) -> None:
-        """Somebody looks."""
-        self._is_watching = True
-        self._timer.start(LOOK_MS)
-        self._ask()
-
-    def rest(self) -> None:
-        """Nobody looks any more."""
-        self._is_watching = False
-        self._timer.stop()
 
     def begin(self, name: str) -> None:
         """Make this computer the first of a swarm; an empty name lets the engine find one."""
@@ -75,7 +60,7 @@ class MembershipDesk(QObject):
 
     def restart(self) -> None:
         """Let the engine start again in the swarm that is meant; the link finds it by itself."""
-        client = self._link.client
+        client = self.link.client
         if client is None or self.is_busy:
             return
         self._is_restarting = True
@@ -83,7 +68,7 @@ class MembershipDesk(QObject):
         self.changed.emit()
 
     def _change(self, path: str, wish: BaseModel, timeout_ms: int = _CHANGE_MS) -> None:
-        client = self._link.client
+        client = self.link.client
         if self.is_busy:
             return
         if client is None:
@@ -110,15 +95,16 @@ class MembershipDesk(QObject):
             self.refused.emit(result)
 
     def _take_link(self) -> None:
-        if not isinstance(self._link.state, Connected):
+        if self.status is None:
             self._overview = None
             self._is_restarting = False
             self.changed.emit()
-        elif self._is_watching and self._overview is None:
-            self._ask()
+        elif self.is_watching and self._overview is None:
+            self.ask()
 
-    def _ask(self) -> None:
-        client = self._link.client
+    def ask(self) -> None:
+        """Ask which swarms are kept."""
+        client = self.link.client
         if client is None or self._is_asking or self.is_busy:
             return
         self._is_asking = True
@@ -127,7 +113,7 @@ class MembershipDesk(QObject):
     def _take(self, result: SwarmsOverview | Problem) -> None:
         """A problem is not told: the page asks for the swarm beside this, and tells of an engine that is silent."""
         self._is_asking = False
-        if isinstance(result, Problem) or self.is_busy or not isinstance(self._link.state, Connected):
+        if isinstance(result, Problem) or self.is_busy or self.status is None:
             return
         self._is_restarting = self._is_restarting and result.needs_restart
         self._overview = result

@@ -105,7 +105,7 @@ def running_studio(
 def running_panel(display: Display, theme: str) -> Iterator[None]:
     """trayer, a panel that holds nothing but tray icons, along the lower edge of a screen in one colour."""
     paint = ["display", "-window", "root", f"xc:#{BACKGROUNDS[theme]}"]
-    subprocess.run(paint, env=display.environment(), check=True, timeout=20)
+    subprocess.run(paint, env=display.environment(), check=False, timeout=20)  # it says 1 although it has painted
     panel = subprocess.Popen(
         ["trayer", "--edge", "bottom", "--align", "right", "--widthtype", "request", "--height", str(PANEL_HEIGHT),
          "--tint", f"0x{PANELS[theme]}", "--transparent", "true", "--alpha", "0"],

@@ -11,6 +11,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from fakes.desktop_qt import no_complaints, settle
+from meadow_desktop.engine.link import EngineLink
 from meadow_desktop.fake_engine import FakeEngine
 from meadow_desktop.windows.theme import LIGHT, apply_theme
 from meadow_engine.api.places import Places, find_places
@@ -42,6 +43,15 @@ def _qt_is_content(application: QApplication) -> Iterator[None]:
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
     return find_places(tmp_path)
+
+
+@pytest.fixture
+def link(places: Places) -> Iterator[EngineLink]:
+    """Only ever attaches; ended after what hangs on it."""
+    link = EngineLink(places, factory=None)
+    yield link
+    link.close()
+    settle()
 
 
 @pytest.fixture

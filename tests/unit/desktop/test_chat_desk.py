@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QListWidget, QPushButton, QTextEdit
 
 from fakes.desktop_qt import settle, wait_until
+from fakes.engine_link import connect
 from meadow_desktop.chat.conversation import Answer, Conversation, Question
 from meadow_desktop.chat.desk import ChatDesk
 from meadow_desktop.chat.store import ConversationStore
@@ -29,23 +30,10 @@ StartEngine = Callable[..., FakeEngine]
 
 
 @pytest.fixture
-def link(places: Places) -> Iterator[EngineLink]:
-    link = EngineLink(places, factory=None)
-    yield link
-    link.close()
-    settle()
-
-
-@pytest.fixture
 def desk(link: EngineLink, places: Places) -> Iterator[ChatDesk]:
     desk = ChatDesk(ConversationStore(places.conversations), link)
     yield desk
     desk.close()
-
-
-def connect(link: EngineLink) -> None:
-    link.begin()
-    wait_until(lambda: isinstance(link.state, Connected))
 
 
 def last(desk: ChatDesk) -> Answer:

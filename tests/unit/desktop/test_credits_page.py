@@ -23,7 +23,6 @@ from meadow_desktop.windows.credits.credits_page import CreditsPage
 from meadow_desktop.windows.credits.day_plot import DayPlot
 from meadow_desktop.windows.theme import DARK, LIGHT
 from meadow_engine.api.contributions import ContributionRow, Contributions, DayCount
-from meadow_engine.api.places import Places
 
 StartEngine = Callable[..., FakeEngine]
 TODAY = date(2026, 11, 21)
@@ -106,14 +105,6 @@ def made_row(model: str) -> ContributionRow:
         credits=1.5,
         conversations=3,
     )
-
-
-@pytest.fixture
-def link(places: Places) -> Iterator[EngineLink]:
-    link = EngineLink(places, None)
-    yield link
-    link.close()
-    settle()
 
 
 @pytest.fixture

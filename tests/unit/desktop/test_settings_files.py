@@ -83,7 +83,7 @@ def test_a_log_that_did_not_grow_is_not_read_again(tmp_path: Path) -> None:
 
 
 def test_a_log_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    assert read_tail(tmp_path / "engine.log").error == "No such file or directory"
+    assert read_tail(tmp_path / "engine.log").error == "no such file or directory"
     assert find_logs(tmp_path / "nowhere") == []
 
 

@@ -24,9 +24,9 @@ from meadow_desktop.windows.elided_label import ElidedLabel
 from meadow_desktop.windows.main_window import MainWindow
 from meadow_desktop.windows.settings.section_list import SectionList
 from meadow_desktop.windows.settings.settings_page import SettingsPage
-from meadow_desktop.windows.settings.unscrolled import Choice, Number
 from meadow_desktop.windows.settings.week_grid import WeekGrid
 from meadow_desktop.windows.status_strip import Switch
+from meadow_desktop.windows.unscrolled import Choice, Number
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.places import Places
 from meadow_engine.api.settings_overview import Value

@@ -15,25 +15,16 @@ from PySide6.QtWidgets import QLabel, QPushButton
 
 from fakes.clock import FakeClock
 from fakes.desktop_qt import settle, wait_until
+from fakes.engine_link import connect
 from meadow_desktop.engine.link import EngineLink
-from meadow_desktop.engine.link_state import Connected
 from meadow_desktop.fake_engine import FakeEngine
 from meadow_desktop.fakes_of_engine.sharing import FakeSharing
 from meadow_desktop.tray.view import EngineView, present
 from meadow_desktop.windows.status_strip import StatusStrip
 from meadow_engine.api.errors import Problem
-from meadow_engine.api.places import Places
 from meadow_engine.api.status import SharingState
 
 StartEngine = Callable[..., FakeEngine]
-
-
-@pytest.fixture
-def link(places: Places) -> Iterator[EngineLink]:
-    link = EngineLink(places, factory=None)
-    yield link
-    link.close()
-    settle()
 
 
 @pytest.fixture
@@ -57,11 +48,6 @@ def strip(link: EngineLink) -> Iterator[StatusStrip]:
     strip.hide()
     strip.deleteLater()
     settle()
-
-
-def connect(link: EngineLink) -> None:
-    link.begin()
-    wait_until(lambda: isinstance(link.state, Connected))
 
 
 def headline(link: EngineLink) -> str:

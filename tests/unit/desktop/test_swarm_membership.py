@@ -23,7 +23,6 @@ from meadow_desktop.swarm.membership_view import (
 )
 from meadow_desktop.windows.swarm.membership_card import MembershipCard
 from meadow_engine.api.errors import Problem
-from meadow_engine.api.places import Places
 from meadow_engine.api.swarms import JoinSwarm, NewSwarm, SwarmEntry, SwarmsOverview
 
 StartEngine = Callable[..., FakeEngine]
@@ -92,14 +91,6 @@ def test_advice_for_the_command_line_is_not_given_in_a_window() -> None:
         advice="Give another name with --name.",
     )
     assert explain_refusal(taken) == "There is a swarm called x already. Choose another name."
-
-
-@pytest.fixture
-def link(places: Places) -> Iterator[EngineLink]:
-    link = EngineLink(places, None)
-    yield link
-    link.close()
-    settle()
 
 
 @pytest.fixture

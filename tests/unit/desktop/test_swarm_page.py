@@ -11,8 +11,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton, QTableWidget
 
 from fakes.desktop_qt import settle, wait_until
+from fakes.engine_link import connect
 from meadow_desktop.engine.link import EngineLink
-from meadow_desktop.engine.link_state import Connected
 from meadow_desktop.fake_engine import FakeEngine
 from meadow_desktop.fakes_of_engine.swarm import fake_swarm
 from meadow_desktop.swarm import desk as swarm_desk
@@ -22,7 +22,6 @@ from meadow_desktop.swarm.view import describe_for_report, present_model, presen
 from meadow_desktop.windows.swarm.coverage_bar import CoverageBar
 from meadow_desktop.windows.swarm.swarm_page import SwarmPage
 from meadow_desktop.windows.theme import DARK, LIGHT
-from meadow_engine.api.places import Places
 from meadow_engine.api.status import EngineStatus, Span
 from meadow_engine.api.swarm import SwarmOverview
 
@@ -91,14 +90,6 @@ def test_the_text_for_a_bug_report_holds_no_address_and_no_whole_peer_id() -> No
 
 
 @pytest.fixture
-def link(places: Places) -> Iterator[EngineLink]:
-    link = EngineLink(places, None)
-    yield link
-    link.close()
-    settle()
-
-
-@pytest.fixture
 def page(link: EngineLink) -> Iterator[SwarmPage]:
     page = SwarmPage(SwarmDesk(link), MembershipDesk(link), LIGHT)
     page.resize(900, 700)
@@ -108,11 +99,6 @@ def page(link: EngineLink) -> Iterator[SwarmPage]:
     page.hide()
     page.deleteLater()
     settle()
-
-
-def connect(link: EngineLink) -> None:
-    link.begin()
-    wait_until(lambda: isinstance(link.state, Connected))
 
 
 def test_the_page_fills_and_follows_the_swarm(

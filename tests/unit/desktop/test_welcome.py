@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QLineEdit, QPushButton, QRadioButton
 
 from fakes.desktop_qt import settle, wait_until
+from fakes.engine_link import connect
 from meadow_desktop.engine.link import EngineLink
 from meadow_desktop.engine.link_state import Connected
 from meadow_desktop.fake_engine import FakeEngine
@@ -28,7 +29,6 @@ from meadow_desktop.welcome.view import (
 )
 from meadow_desktop.windows.notice_bar import NoticeBar
 from meadow_desktop.windows.welcome.welcome_window import WelcomeWindow
-from meadow_engine.api.places import Places
 
 StartEngine = Callable[..., FakeEngine]
 LEFT = Qt.MouseButton.LeftButton
@@ -108,14 +108,6 @@ def test_sizes_are_round(size: float, words: str) -> None:
 
 
 @pytest.fixture
-def link(places: Places) -> Iterator[EngineLink]:
-    link = EngineLink(places, None)
-    yield link
-    link.close()
-    settle()
-
-
-@pytest.fixture
 def window(link: EngineLink) -> Iterator[WelcomeWindow]:
     window = WelcomeWindow(WelcomeDesk(link, parent=link))
     window.show()
@@ -138,11 +130,6 @@ def write(window: WelcomeWindow, name: str, text: str) -> None:
     line = window.findChild(QLineEdit, name)
     assert line is not None
     QTest.keyClicks(line, text)
-
-
-def connect(link: EngineLink) -> None:
-    link.begin()
-    wait_until(lambda: isinstance(link.state, Connected))
 
 
 def test_a_volunteer_joins_a_swarm_with_a_model_and_starts_at_login(

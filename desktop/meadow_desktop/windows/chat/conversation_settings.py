@@ -29,8 +29,8 @@ from meadow_desktop.chat.chat_settings import (
     use_preset,
 )
 from meadow_desktop.language import _
-from meadow_desktop.windows.settings.unscrolled import Choice, Number
 from meadow_desktop.windows.status_strip import Switch
+from meadow_desktop.windows.unscrolled import Choice, Number
 
 PANEL_WIDTH = 300
 _UNLIMITED = 16_777_215

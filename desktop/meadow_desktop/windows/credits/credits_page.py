@@ -23,8 +23,8 @@ from meadow_desktop.phrases import describe_failure
 from meadow_desktop.windows.column_page import ColumnPage, muted_label
 from meadow_desktop.windows.credits.day_plot import DayPlot
 from meadow_desktop.windows.credits.row_table import RowTable
-from meadow_desktop.windows.settings.unscrolled import Choice
 from meadow_desktop.windows.theme import Theme
+from meadow_desktop.windows.unscrolled import Choice
 from meadow_engine.api.contributions import ContributionRow
 from meadow_engine.api.errors import Problem
 
@@ -114,7 +114,7 @@ class CreditsPage(ColumnPage):
         filters.addWidget(self._peer, 1)
         filters.addStretch(0)
         self.first.addWidget(self._save)
-        self._table.setMinimumHeight(180)
+        self._table.setMinimumHeight(150)
         self.lines.addWidget(self._helped)
         self.lines.addLayout(figures)
         self.lines.addWidget(plot)

@@ -50,11 +50,11 @@ class DayPlot(QWidget):
 
     def sizeHint(self) -> QSize:
         """As wide as there is room; the height grows with the font."""
-        return QSize(400, 120 + 4 * self.fontMetrics().height())
+        return QSize(400, 100 + 3 * self.fontMetrics().height())
 
     def minimumSizeHint(self) -> QSize:
         """Narrow windows have narrow bars."""
-        return QSize(200, 120 + 4 * self.fontMetrics().height())
+        return QSize(200, 100 + 3 * self.fontMetrics().height())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """The day under the pointer."""

@@ -12,9 +12,9 @@ from meadow_desktop.language import _, in_figures
 from meadow_desktop.settings.rows import RowView
 from meadow_desktop.settings.week import cells_of, entries_of
 from meadow_desktop.windows.settings.text_list import TextList
-from meadow_desktop.windows.settings.unscrolled import Choice, Number
 from meadow_desktop.windows.settings.week_grid import WeekGrid
 from meadow_desktop.windows.status_strip import Switch
+from meadow_desktop.windows.unscrolled import Choice, Number
 
 _MOST = 1e9
 _TEXT_WIDTH = 220

@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QPlainTextEdit,
 from meadow_desktop.language import _, marked, ngettext
 from meadow_desktop.settings.logs import LEVELS, LogLine, LogTail, choose_lines, find_logs, read_tail
 from meadow_desktop.settings.work import Work
-from meadow_desktop.windows.settings.unscrolled import Choice
 from meadow_desktop.windows.settings.words import copy, make_button, make_words
+from meadow_desktop.windows.unscrolled import Choice
 
 _FOLLOW_MS = 1000
 _LEVELS = (

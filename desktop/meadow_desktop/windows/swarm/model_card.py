@@ -63,8 +63,8 @@ class ServerTable(PlainTable):
     """Name, layers, speed, latency; as tall as its lines, up to a limit."""
 
     def __init__(self) -> None:
-        titles = (_("Computer"), _("Layers"), _("Tokens/s"), _("Latency"), _("Details"))
-        super().__init__(titles, figures=(2, 3), wide=0)
+        titles = (_("Computer"), _("Layers"), _("Details"), _("Tokens/s"), _("Latency"))
+        super().__init__(titles, figures=(3, 4), wide=0)
         self.setObjectName("servers")
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
@@ -73,7 +73,7 @@ class ServerTable(PlainTable):
         marked = QBrush(QColor(theme.selected))
         with self.filling(len(servers)):
             for row, server in enumerate(servers):
-                texts = (server.name, server.layers, server.rate, server.latency, server.detail)
+                texts = (server.name, server.layers, server.detail, server.rate, server.latency)
                 for column, text in enumerate(texts):
                     item = self.show_cell(row, column, text, _tooltip(server))
                     if server.is_own:
