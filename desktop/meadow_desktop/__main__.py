@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     gc.disable()  # nothing of what a start makes is garbage; `run` ends this
     try:
-        from meadow_desktop.application import Options, run
+        from meadow_desktop.application import run
+        from meadow_desktop.options import Options
     except ImportError as error:
         return _complain(
             f"The desktop cannot be started: {error}.",

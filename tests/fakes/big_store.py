@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from meadow_desktop.chat.conversation import Answer, Conversation, Question, begin_conversation, new_id
-from meadow_desktop.chat.store import ConversationStore
+from meadow_desktop.chat.keeping.store import ConversationStore
 
 CONVERSATIONS, TURNS = 300, 17  # 10,200 messages
 PARAGRAPH = "The café by the river opens at seven; its owner repairs bicycles, too. " * 14  # about 1 kB

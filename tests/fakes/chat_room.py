@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLineEdit, QPushButton, QTextEdit, QWidget
 from fakes.desktop_qt import settle, wait_until
 from meadow_desktop.chat.conversation import Answer, Conversation
 from meadow_desktop.chat.desk import ChatDesk
-from meadow_desktop.chat.store import ConversationStore
+from meadow_desktop.chat.keeping.store import ConversationStore
 from meadow_desktop.engine.link import EngineLink
 from meadow_desktop.engine.link_state import Connected
 from meadow_desktop.windows.chat.chat_page import ChatPage

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from PySide6.QtWidgets import QApplication
 
 from fakes.desktop_qt import settle, wait_until
-from meadow_desktop.application import Desktop, Options
+from meadow_desktop.desktop import Desktop
 from meadow_desktop.engine.link_state import Connected
 from meadow_desktop.event_log import EventLog
+from meadow_desktop.options import Options
 from meadow_desktop.settings.appearance import appearance_file, read_appearance
 from meadow_desktop.settings.appearance_desk import AppearanceDesk
 from meadow_engine.api.places import Places

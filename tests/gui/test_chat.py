@@ -11,7 +11,7 @@ import pytest
 
 from fakes.desktop_display import Display
 from fakes.desktop_program import DesktopProgram, running_desktop
-from meadow_desktop.chat.store import ConversationStore
+from meadow_desktop.chat.keeping.store import ConversationStore
 from meadow_desktop.fakes_of_engine.answers import CANNED
 from meadow_engine.api.places import find_places
 

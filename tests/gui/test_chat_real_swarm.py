@@ -13,7 +13,7 @@ import pytest
 from fakes.desktop_display import Display
 from fakes.desktop_program import DesktopProgram, is_alive, running_desktop, wait_until_gone
 from fakes.processes import Program, running_meadow
-from meadow_desktop.chat.store import ConversationStore
+from meadow_desktop.chat.keeping.store import ConversationStore
 from meadow_engine.api.places import find_places
 
 ATTACHED = ("--attach-only", "--chat")

@@ -30,7 +30,7 @@ from fakes.processes import (
 )
 from meadow_assets import demo_model_path
 from meadow_desktop.chat.conversation import Answer, Conversation
-from meadow_desktop.chat.store import ConversationStore
+from meadow_desktop.chat.keeping.store import ConversationStore
 from meadow_engine.api.places import find_places
 
 SPANS = ((0, 3), (3, 6), (6, 8))

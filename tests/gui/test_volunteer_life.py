@@ -24,7 +24,7 @@ from fakes.desktop_tray_host import TrayHost
 from fakes.processes import LOOPBACK, run_meadow, running_meadow, serve_arguments, wait_until
 from meadow_assets import demo_model_path
 from meadow_desktop.chat.conversation import Conversation
-from meadow_desktop.chat.store import ConversationStore
+from meadow_desktop.chat.keeping.store import ConversationStore
 from meadow_engine.api.contributions import Contributions
 from meadow_engine.api.places import find_places
 from meadow_engine.api.status import EngineStatus

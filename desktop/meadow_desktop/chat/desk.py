@@ -26,11 +26,11 @@ from meadow_desktop.chat.conversation import (
 from meadow_desktop.chat.exchange_desk import ExchangeDesk
 from meadow_desktop.chat.following import AnswerFollower
 from meadow_desktop.chat.gradually import Gradually
+from meadow_desktop.chat.keeping.store import ConversationStore, draft_key
 from meadow_desktop.chat.known_models import KnownModels
 from meadow_desktop.chat.search import SearchHit
 from meadow_desktop.chat.search_desk import SearchDesk
 from meadow_desktop.chat.shelf import Shelf
-from meadow_desktop.chat.store import ConversationStore, draft_key
 from meadow_desktop.chat.undo import UNDO_MS, Deleted, DeletedConversation, DeletedMessages
 from meadow_desktop.engine.link import EngineLink
 

@@ -26,7 +26,7 @@ from meadow_desktop.chat.conversation import (
     new_id,
     settle,
 )
-from meadow_desktop.chat.layouts import conversation_of, dump_conversation
+from meadow_desktop.chat.keeping.layouts import conversation_of, dump_conversation
 from meadow_desktop.language import _
 from meadow_engine.api.errors import Problem
 

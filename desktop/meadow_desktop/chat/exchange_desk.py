@@ -8,8 +8,13 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from meadow_desktop.chat.exchange import ExportKind, ImportRefusedError, with_new_id
-from meadow_desktop.chat.exchange_files import read_import_file, unreadable_import, unwritable_export, write_export
 from meadow_desktop.chat.gradually import Gradually
+from meadow_desktop.chat.keeping.exchange_files import (
+    read_import_file,
+    unreadable_import,
+    unwritable_export,
+    write_export,
+)
 from meadow_desktop.chat.shelf import Shelf
 from meadow_desktop.language import ngettext
 

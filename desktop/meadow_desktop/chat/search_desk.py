@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QThreadPool, Signal
 
-from meadow_desktop.chat.search_file import search_file
-from meadow_desktop.chat.store_problems import StoreError
+from meadow_desktop.chat.keeping.search_file import search_file
+from meadow_desktop.chat.keeping.store_problems import StoreError
 from meadow_engine.api.errors import Problem
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from meadow_desktop.chat import store_problems
 from meadow_desktop.chat.conversation import Conversation, ConversationHead, head_of
-from meadow_desktop.chat.old_files import find_old_files, take_over
-from meadow_desktop.chat.store import ConversationStore
-from meadow_desktop.chat.store_problems import StoreError
+from meadow_desktop.chat.keeping import store_problems
+from meadow_desktop.chat.keeping.old_files import find_old_files, take_over
+from meadow_desktop.chat.keeping.store import ConversationStore
+from meadow_desktop.chat.keeping.store_problems import StoreError
 from meadow_engine.api.errors import Problem
 
 STREAM_DELAY_MS = 1500

@@ -10,11 +10,12 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QAbstractButton, QApplication, QRadioButton, QScrollArea, QWidget
 
 from fakes.desktop_qt import settle, wait_until
-from meadow_desktop.application import Desktop, Options
+from meadow_desktop.desktop import Desktop
 from meadow_desktop.engine.link import EngineLink
 from meadow_desktop.engine.link_state import Connected
 from meadow_desktop.event_log import EventLog
 from meadow_desktop.fake_engine import FakeEngine
+from meadow_desktop.options import Options
 from meadow_desktop.settings.appearance import appearance_file, read_appearance
 from meadow_desktop.settings.appearance_desk import AppearanceDesk
 from meadow_desktop.swarm.membership_desk import MembershipDesk

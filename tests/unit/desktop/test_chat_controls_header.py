@@ -15,8 +15,8 @@ from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFileDialog, QLabel, QP
 from fakes.chat_room import Room, opened_room
 from fakes.desktop_qt import settle, wait_until
 from meadow_desktop.chat.chat_settings import CREATIVE
-from meadow_desktop.chat.model_choices import present_models
-from meadow_desktop.chat.shortcuts import SHORTCUTS
+from meadow_desktop.chat.words.model_choices import present_models
+from meadow_desktop.chat.words.shortcuts import SHORTCUTS
 from meadow_desktop.fake_engine import FakeEngine
 from meadow_desktop.windows.chat.chat_header import ChatHeader
 from meadow_desktop.windows.chat.exchange_dialogs import suggest_name, with_ending

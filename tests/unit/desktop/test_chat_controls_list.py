@@ -16,7 +16,7 @@ from fakes.desktop_qt import settle, wait_until
 from meadow_desktop.chat.conversation import ConversationHead, begin_conversation, new_id
 from meadow_desktop.chat.search import SearchHit
 from meadow_desktop.chat.undo import DeletedConversation
-from meadow_desktop.chat.undo_words import describe_deleted
+from meadow_desktop.chat.words.undo_words import describe_deleted
 from meadow_desktop.fake_engine import FakeEngine
 from meadow_desktop.windows.chat.conversation_list import ConversationList
 from meadow_desktop.windows.chat.search_results import SearchResults

@@ -14,7 +14,7 @@ from fakes.desktop_qt import settle, wait_until
 from fakes.engine_link import connect
 from meadow_desktop.chat.conversation import Answer, Conversation, Question
 from meadow_desktop.chat.desk import ChatDesk
-from meadow_desktop.chat.store import ConversationStore
+from meadow_desktop.chat.keeping.store import ConversationStore
 from meadow_desktop.engine.link import EngineLink
 from meadow_desktop.engine.link_state import Connected, Unreachable
 from meadow_desktop.fake_engine import FakeEngine

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from fakes.desktop_qt import settle, wait_until
-from meadow_desktop.chat import store_problems
 from meadow_desktop.chat.chat_settings import CREATIVE, USUAL, ChatSettings, Sampling, make_preset, use_preset
 from meadow_desktop.chat.conversation import Answer, Conversation
 from meadow_desktop.chat.desk import ChatDesk
+from meadow_desktop.chat.keeping import store_problems
+from meadow_desktop.chat.keeping.store import ConversationStore
+from meadow_desktop.chat.keeping.store_problems import StoreError
 from meadow_desktop.chat.search import SearchHit
-from meadow_desktop.chat.store import ConversationStore
-from meadow_desktop.chat.store_problems import StoreError
 from meadow_desktop.chat.undo import DeletedConversation
 from meadow_desktop.engine.link import EngineLink
 from meadow_desktop.engine.link_state import Connected

@@ -20,7 +20,7 @@ from meadow_desktop.chat.chat_settings import (
 )
 from meadow_desktop.chat.conversation import Conversation, begin_conversation
 from meadow_desktop.chat.exchange import ExportKind, ImportRefusedError, markdown_of, read_import, with_new_id
-from meadow_desktop.chat.exchange_files import read_import_file, write_export
+from meadow_desktop.chat.keeping.exchange_files import read_import_file, write_export
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -22,9 +22,9 @@ from fakes.big_store import fill_store
 from meadow_desktop.chat import tree
 from meadow_desktop.chat.chat_settings import ChatSettings, Sampling
 from meadow_desktop.chat.conversation import Conversation, begin_conversation, new_id
-from meadow_desktop.chat.old_files import find_old_files, take_over
-from meadow_desktop.chat.store import ConversationStore
-from meadow_desktop.chat.store_problems import StoreError
+from meadow_desktop.chat.keeping.old_files import find_old_files, take_over
+from meadow_desktop.chat.keeping.store import ConversationStore
+from meadow_desktop.chat.keeping.store_problems import StoreError
 
 
 def answered(question: str, text: str, hour: int = 1) -> Conversation:
@@ -230,7 +230,7 @@ def test_kill_9_while_saving_loses_nothing_that_was_saved(tmp_path: Path) -> Non
         from pathlib import Path
         from meadow_desktop.chat import tree
         from meadow_desktop.chat.conversation import begin_conversation
-        from meadow_desktop.chat.store import ConversationStore
+        from meadow_desktop.chat.keeping.store import ConversationStore
         store = ConversationStore(Path(sys.argv[1]))
         conversation = tree.ask(begin_conversation("q"), "q")
         number = 0

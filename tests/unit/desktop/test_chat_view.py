@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from meadow_desktop.chat.context import ContextUse
-from meadow_desktop.chat.context_view import present_context
 from meadow_desktop.chat.conversation import Answer, Conversation, Question
-from meadow_desktop.chat.origin_words import ChainPart
-from meadow_desktop.chat.segments import Code, Prose, Segment, cut
-from meadow_desktop.chat.view import (
+from meadow_desktop.chat.text.segments import Code, Prose, Segment, cut
+from meadow_desktop.chat.words.context_view import present_context
+from meadow_desktop.chat.words.origin_words import ChainPart
+from meadow_desktop.chat.words.view import (
     AnswerView,
     BranchView,
     QuestionView,

@@ -19,7 +19,7 @@ from meadow_desktop.chat.conversation import (
     request_messages,
     settle,
 )
-from meadow_desktop.chat.layouts import conversation_of, dump_conversation, read_conversation
+from meadow_desktop.chat.keeping.layouts import conversation_of, dump_conversation, read_conversation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from PySide6.QtGui import QImage, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QTextEdit, QWidget
 
 from fakes.desktop_qt import settle, wait_until
-from meadow_desktop.chat.view import AnswerView, QuestionView
+from meadow_desktop.chat.words.view import AnswerView, QuestionView
 from meadow_desktop.windows.chat.code_card import CodeCard
 from meadow_desktop.windows.chat.markdown_text import MarkdownText
 from meadow_desktop.windows.chat.message_widgets import AnswerEnding, QuestionWidget

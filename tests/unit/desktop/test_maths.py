@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meadow_desktop.chat.maths import hide_maths, mark_of
+from meadow_desktop.chat.text.maths import hide_maths, mark_of
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from meadow_desktop.chat import tree
 from meadow_desktop.chat.conversation import Conversation, begin_conversation
-from meadow_desktop.chat.presenter import Presenter
-from meadow_desktop.chat.view import present_conversation
+from meadow_desktop.chat.words.presenter import Presenter
+from meadow_desktop.chat.words.view import present_conversation
 
 
 def said(conversation: Conversation, text: str, *, is_whole: bool = True) -> Conversation:

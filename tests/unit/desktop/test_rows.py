@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meadow_desktop.chat.view import AnswerView, QuestionView
+from meadow_desktop.chat.words.view import AnswerView, QuestionView
 from meadow_desktop.windows.chat.rows import MESSAGE_GAP, Asked, Column, Ending, Letters, MessageRows
 
 WIDTH = 700

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meadow_desktop.chat.segments import (
+from meadow_desktop.chat.text.segments import (
     CODE_CHARACTERS,
     HARD_CHARACTERS,
     AnswerCutter,

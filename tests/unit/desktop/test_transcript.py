@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QApplication, QPushButton, QTextEdit, QWidget
 
 from fakes.desktop_qt import settle, wait_until
 from fakes.heartbeat import beating
-from meadow_desktop.chat.view import AnswerView, MessageView, QuestionView
+from meadow_desktop.chat.words.view import AnswerView, MessageView, QuestionView
 from meadow_desktop.windows.chat.code_card import CodeCard
 from meadow_desktop.windows.chat.markdown_text import MarkdownText
 from meadow_desktop.windows.chat.message_widgets import QuestionWidget

@@ -11,7 +11,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
-from meadow_desktop.chat.origin_words import ChainPart
+from meadow_desktop.chat.words.origin_words import ChainPart
 from meadow_desktop.language import _
 from meadow_desktop.windows.theme import LIGHT, Theme
 

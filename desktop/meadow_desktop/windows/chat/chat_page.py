@@ -11,15 +11,15 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 
-from meadow_desktop.chat.context_view import present_context
 from meadow_desktop.chat.conversation import UNTITLED, Conversation, Question
 from meadow_desktop.chat.desk import ChatDesk
 from meadow_desktop.chat.exchange import ExportKind
-from meadow_desktop.chat.model_choices import present_models
-from meadow_desktop.chat.presenter import Presenter
 from meadow_desktop.chat.search import SearchHit
-from meadow_desktop.chat.shortcuts import SHORTCUTS, Action
-from meadow_desktop.chat.undo_words import describe_deleted, show_title
+from meadow_desktop.chat.words.context_view import present_context
+from meadow_desktop.chat.words.model_choices import present_models
+from meadow_desktop.chat.words.presenter import Presenter
+from meadow_desktop.chat.words.shortcuts import SHORTCUTS, Action
+from meadow_desktop.chat.words.undo_words import describe_deleted, show_title
 from meadow_desktop.windows.chat.chat_header import ChatHeader
 from meadow_desktop.windows.chat.composer import Composer
 from meadow_desktop.windows.chat.context_meter import ContextMeter

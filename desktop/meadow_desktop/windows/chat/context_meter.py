@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QWidget
 
-from meadow_desktop.chat.context_view import ContextView
+from meadow_desktop.chat.words.context_view import ContextView
 from meadow_desktop.language import _
 
 _STEPS = 1000

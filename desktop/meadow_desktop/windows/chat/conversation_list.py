@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from meadow_desktop.chat.conversation import ConversationHead
 from meadow_desktop.chat.search import SearchHit
-from meadow_desktop.chat.undo_words import show_title
+from meadow_desktop.chat.words.undo_words import show_title
 from meadow_desktop.language import _, ngettext
 from meadow_desktop.windows.chat.search_field import SearchField
 from meadow_desktop.windows.chat.search_results import SearchResults

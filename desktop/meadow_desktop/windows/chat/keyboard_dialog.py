@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from meadow_desktop.chat.shortcuts import SHORTCUTS
+from meadow_desktop.chat.words.shortcuts import SHORTCUTS
 from meadow_desktop.language import _
 
 

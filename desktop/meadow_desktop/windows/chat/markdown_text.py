@@ -22,7 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from meadow_desktop.chat.maths import hide_maths, mark_of
+from meadow_desktop.chat.text.maths import hide_maths, mark_of
 from meadow_desktop.language import _
 from meadow_desktop.windows.chat.fitted_text import FittedText
 from meadow_desktop.windows.theme import Theme

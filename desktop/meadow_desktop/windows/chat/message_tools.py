@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
-from meadow_desktop.chat.view import AnswerView, BranchView, QuestionView
+from meadow_desktop.chat.words.view import AnswerView, BranchView, QuestionView
 from meadow_desktop.language import _
 from meadow_desktop.windows.chat.flow_layout import FlowLayout
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from meadow_desktop.chat.view import AnswerView, QuestionView
+from meadow_desktop.chat.words.view import AnswerView, QuestionView
 from meadow_desktop.language import _
 from meadow_desktop.windows.chat.chain_pills import ChainPills
 from meadow_desktop.windows.chat.fitted_text import FittedText

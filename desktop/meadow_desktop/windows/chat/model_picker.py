@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
-from meadow_desktop.chat.model_choices import ModelChoice, ModelChoices
+from meadow_desktop.chat.words.model_choices import ModelChoice, ModelChoices
 from meadow_desktop.language import _
 
 _WIDEST, _NARROWEST = 210, 70

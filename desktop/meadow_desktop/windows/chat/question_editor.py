@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QTextEdit, QVBoxLayout, QWidget
 
-from meadow_desktop.chat.view import QuestionView
+from meadow_desktop.chat.words.view import QuestionView
 from meadow_desktop.language import _
 from meadow_desktop.windows.chat.own_escape import claim_escape
 

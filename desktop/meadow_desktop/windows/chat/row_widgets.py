@@ -13,7 +13,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QPushButton, QTextEdit, QWidget
 
-from meadow_desktop.chat.segments import Code, Prose, whole_code
+from meadow_desktop.chat.text.segments import Code, Prose, whole_code
 from meadow_desktop.windows.chat.code_card import CodeCard
 from meadow_desktop.windows.chat.markdown_text import MarkdownText
 from meadow_desktop.windows.chat.message_tools import MessageTools

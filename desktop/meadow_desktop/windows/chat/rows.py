@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from meadow_desktop.chat.segments import AnswerCutter, Code, Prose, Segment
-from meadow_desktop.chat.view import AnswerView, MessageView, QuestionView
+from meadow_desktop.chat.text.segments import AnswerCutter, Code, Prose, Segment
+from meadow_desktop.chat.words.view import AnswerView, MessageView, QuestionView
 
 MESSAGE_GAP = 12
 SEGMENT_GAP = 10

@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPalette, QTextCharFormat, QT
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from meadow_desktop.chat.search import SearchHit
-from meadow_desktop.chat.undo_words import show_title
+from meadow_desktop.chat.words.undo_words import show_title
 
 _HIT = Qt.ItemDataRole.UserRole
 _SIDE, _ABOVE, _GAP = 10, 7, 2

@@ -15,7 +15,7 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetricsF, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QWidget
 
-from meadow_desktop.chat.view import MessageView
+from meadow_desktop.chat.words.view import MessageView
 from meadow_desktop.windows.chat.row_widgets import RowWidgets, indent_of, stops_of
 from meadow_desktop.windows.chat.rows import MESSAGE_GAP, Column, Letters, MessageRows, Place, Row
 from meadow_desktop.windows.chat.throttle import Throttle

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from meadow_desktop.chat import store_problems
 from meadow_desktop.chat.conversation import Answer, Message, Question
+from meadow_desktop.chat.keeping import store_problems
+from meadow_desktop.chat.keeping.store_problems import StoreError
 from meadow_desktop.chat.search import SearchHit, cut_snippet, query_words
-from meadow_desktop.chat.store_problems import StoreError
 
 MOST_HITS = 100
 _LOCKED_S = 0.2

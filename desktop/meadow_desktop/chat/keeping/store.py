@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from meadow_desktop.chat import store_problems
 from meadow_desktop.chat.conversation import Answer, Conversation, ConversationHead, Question, settle
-from meadow_desktop.chat.database import FILE_NAME, Connect, Database
-from meadow_desktop.chat.layouts import dump_conversation, put_together
+from meadow_desktop.chat.keeping import store_problems
+from meadow_desktop.chat.keeping.database import FILE_NAME, Connect, Database
+from meadow_desktop.chat.keeping.layouts import dump_conversation, put_together
+from meadow_desktop.chat.keeping.search_file import search_file
+from meadow_desktop.chat.keeping.store_problems import StoreError
 from meadow_desktop.chat.search import SearchHit, fold
-from meadow_desktop.chat.search_file import search_file
-from meadow_desktop.chat.store_problems import StoreError
 from meadow_engine.api.errors import Problem
 
 

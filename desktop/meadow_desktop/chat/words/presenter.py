@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from meadow_desktop.chat.conversation import Answer, Conversation, Question
-from meadow_desktop.chat.view import BranchView, MessageView, branch_of, present_message
+from meadow_desktop.chat.words.view import BranchView, MessageView, branch_of, present_message
 
 
 class _Known(NamedTuple):

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from meadow_desktop.chat import store_problems
-from meadow_desktop.chat.store_problems import StoreError
+from meadow_desktop.chat.keeping import store_problems
+from meadow_desktop.chat.keeping.store_problems import StoreError
 from meadow_engine.api.errors import Problem
 
 FILE_NAME = "conversations.sqlite"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from meadow_desktop.chat.conversation import ConversationHead, head_of, settle
-from meadow_desktop.chat.layouts import read_conversation
-from meadow_desktop.chat.store import ConversationStore
+from meadow_desktop.chat.keeping.layouts import read_conversation
+from meadow_desktop.chat.keeping.store import ConversationStore
 
 IMPORTED_FOLDER = "imported"
 BROKEN_SUFFIX = ".broken"

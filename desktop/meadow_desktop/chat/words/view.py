@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Required, TypedDict, assert_never
 
 from meadow_desktop.chat.conversation import Answer, Conversation, Question
-from meadow_desktop.chat.origin_words import ChainPart, chain_parts, describe_recoveries
+from meadow_desktop.chat.words.origin_words import ChainPart, chain_parts, describe_recoveries
 from meadow_desktop.engine_words import told
 from meadow_desktop.language import _, in_figures, marked, ngettext
 from meadow_desktop.phrases import as_sentence, describe_rate, short_model_name

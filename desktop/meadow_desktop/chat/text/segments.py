@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from meadow_desktop.chat.markdown_lines import (
+from meadow_desktop.chat.text.markdown_lines import (
     closes_fence,
     find_definition,
     find_item,

@@ -1,0 +1,1 @@
+"""An answer's markdown, cut into what is drawn one by one. Pure."""
