@@ -15,7 +15,6 @@ from fakes.engine_link import connect
 from meadow_desktop.engine.link import EngineLink
 from meadow_desktop.fake_engine import FakeEngine
 from meadow_desktop.fakes_of_engine.swarm import fake_swarm
-from meadow_desktop.swarm import desk as swarm_desk
 from meadow_desktop.swarm.desk import SwarmDesk
 from meadow_desktop.swarm.membership_desk import MembershipDesk
 from meadow_desktop.swarm.view import describe_for_report, present_model, present_swarm
@@ -101,10 +100,8 @@ def page(link: EngineLink) -> Iterator[SwarmPage]:
     settle()
 
 
-def test_the_page_fills_and_follows_the_swarm(
-    page: SwarmPage, link: EngineLink, start_engine: StartEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(swarm_desk, "LOOK_MS", 50)
+def test_the_page_fills_and_follows_the_swarm(page: SwarmPage, link: EngineLink, start_engine: StartEngine) -> None:
+    page._desk._look_ms = 50
     engine = start_engine("sharing")
     connect(link)
     page.enter()
