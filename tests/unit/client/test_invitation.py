@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from meadow_client.errors import BadAddressError
-from meadow_client.identity import new_identity
 from meadow_client.invitation import peer_of, read_addresses, write_invitation
 
-PEER = new_identity().peer
-OTHER = new_identity().peer
+PEER = "12D3KooWSToTTXvx24a8uuLxXSvDKSsc9qCmXF6uh58XdvUGQGum"
+OTHER = "12D3KooWRxwDUbSXtv5WCwGKrXKX29rhpFNNQeF6L3iMxm5Ttuu4"
 GOOD = [
     f"/ip4/192.0.2.7/tcp/31337/p2p/{PEER}",
     f"/ip6/2001:db8::7/tcp/31337/p2p/{PEER}",

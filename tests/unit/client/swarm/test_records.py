@@ -58,7 +58,7 @@ def test_a_record_with_a_strangers_signature_is_not_believed() -> None:
         {"expiration_time": get_dht_time() + 61},
         {"expiration_time": get_dht_time() - 10},
     ],
-    ids=str,
+    ids=["key", "subkey", "later", "earlier"],
 )
 def test_a_record_changed_after_signing_is_not_believed(change: dict[str, object]) -> None:
     assert not is_believed(dataclasses.replace(signed(unsigned()), **change))
