@@ -9,6 +9,7 @@ import pytest
 _UNIT = Path(__file__).parent / "unit"
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks when its turn comes
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Real engines and real windows take all cores and measure time: their tests follow one another in one process."""
     for item in items:
