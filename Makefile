@@ -14,7 +14,7 @@ demo: setup
 	@$(BIN)/meadow demo $(ARGS)
 
 test: setup-test lint
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: setup-test
 	@$(BIN)/ruff check .

@@ -1,17 +1,24 @@
-"""Which tests may run beside others: `make test` has two processes (pytest-xdist)."""
+"""Which tests run beside others: `make test` has two processes (pytest-xdist)."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
-_UNIT = Path(__file__).parent / "unit"
+
+class EnginesFollowOneAnother(LoadScopeScheduling):
+    """Real engines and real windows take all cores and measure time: their tests stay together, in one process.
+
+    The unit tests run beside them, a file at a time.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if "unit/" in file else "engines and windows"
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks when its turn comes
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real engines and real windows take all cores and measure time: their tests follow one another in one process."""
-    for item in items:
-        if not item.path.is_relative_to(_UNIT):
-            item.add_marker(pytest.mark.xdist_group("one after the other"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> EnginesFollowOneAnother:
+    return EnginesFollowOneAnother(config, log)

@@ -24,16 +24,18 @@ class ApiRequest(QObject, Generic[Value]):
 
     def __init__(self, reply: QNetworkReply, expected: type[Value], parent: QObject) -> None:
         super().__init__(parent)
+        self._is_done = False
         self._reply = reply
         self._expected = expected
         reply.finished.connect(self._finish)
 
     def give_up(self) -> None:
         """Wait no longer; `done` is emitted with a problem."""
-        if self._reply.isRunning():
+        if not self._is_done and self._reply.isRunning():
             self._reply.abort()
 
     def _finish(self) -> None:
+        self._is_done = True
         status, body = http_status(self._reply), read_all(self._reply)
         self._reply.deleteLater()
         self.done.emit(read_reply(status, body, self._expected))
