@@ -161,13 +161,23 @@ class Batcher:
             self._run_alone()
         elif self._waiting:
             now = asyncio.get_running_loop().time()
+            if self._is_one_alone(now):
+                self._run_pass([(self._waiting[0], self._waiting[0].tokens_left)], now)
+                return
             candidates = self._candidates(now)
             rest_s = self._rest_s(candidates, now)
             if rest_s <= 0:
-                self._run_pass(candidates, now)
+                self._run_pass(self._choose(candidates), now)
             elif not self._will_look_again:
                 self._will_look_again = True
                 asyncio.get_running_loop().call_later(rest_s, self._look_again)
+
+    def _is_one_alone(self, now: float) -> bool:
+        """Whether a step of a chat waits while there is no other chat: nothing to choose, and nobody to wait for."""
+        only = self._waiting[0] if len(self._waiting) == 1 else None
+        if only is None or not only.is_short:
+            return False
+        return all(chat is only.customer or not chat.rhythm.is_going(now) for chat in self._chats)
 
     def _rest_s(self, candidates: Sequence[Candidate], now: float) -> float:
         """How much longer it pays to wait for the steps of chats that are not here."""
@@ -214,8 +224,7 @@ class Batcher:
 
         self._compute.submit(function, on_done)
 
-    def _run_pass(self, candidates: Sequence[Candidate], now: float) -> None:
-        chosen = self._choose(candidates)
+    def _run_pass(self, chosen: list[tuple[_Waiting, int]], now: float) -> None:
         works = [
             SessionWork(
                 waiting.customer.state,
@@ -273,27 +282,29 @@ class Batcher:
         compute_s: float,
     ) -> None:
         now = asyncio.get_running_loop().time()
-        total = sum(waiting.rows * tokens for waiting, tokens in chosen)
-        short = sum(waiting.rows * tokens for waiting, tokens in chosen if waiting.is_short)
-        self.costs.observe(short, total - short, compute_s)
-        self._utilisation.ended(now, compute_s)
-        self.counts.passes += 1
-        self.counts.tokens += total
+        total = short = 0
         for (waiting, tokens), value in zip(chosen, values, strict=True):
             waiting.running = False
+            total += waiting.rows * tokens
+            short += waiting.rows * tokens if waiting.is_short else 0
             if not isinstance(value, torch.Tensor):
                 self._end(waiting, value)
                 continue
-            _serve(waiting.customer, waiting.rows * tokens, now)
             position = waiting.position + waiting.taken
             waiting.taken += tokens
-            self.counts.steps += waiting.tokens_left == 0
             failed = _hand_on(waiting, Output(position, value, began - waiting.arrived, compute_s))
+            _serve(waiting.customer, waiting.rows * tokens, now)
+            self.counts.steps += waiting.tokens_left == 0
             waiting.arrived = now
             if failed is not None:
                 self._end(waiting, failed)
             elif waiting.tokens_left == 0 or waiting not in self._waiting:
                 self._end(waiting, None)
+        # After the outputs are on their way.
+        self.costs.observe(short, total - short, compute_s)
+        self._utilisation.ended(now, compute_s)
+        self.counts.passes += 1
+        self.counts.tokens += total
 
     def _end(self, waiting: _Waiting, error: BaseException | None) -> None:
         if waiting in self._waiting:

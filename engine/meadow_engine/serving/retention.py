@@ -15,10 +15,11 @@ from meadow_client.session.history import History, Kept
 
 @dataclass(eq=False)
 class Retained:
-    """One session's outputs, as they were sent. `is_whole` if none of them is missing."""
+    """One session's outputs, as they were sent. `is_whole` if none of them is missing, `is_over` once it has ended."""
 
     history: History = field(default_factory=History)
     is_whole: bool = True
+    is_over: bool = False
 
 
 class Retention:
@@ -38,10 +39,13 @@ class Retention:
         try:
             yield retained
         finally:
+            retained.is_over = True
             self._forget(retained)
 
     def put(self, retained: Retained, position: int, tensors: Kept, order: int) -> None:
-        """Keep what was sent for the tokens from `position` on; see `History.put`."""
+        """Keep what was sent for the tokens from `position` on; see `History.put`. Nothing once the session is over."""
+        if retained.is_over:
+            return
         if position == 0:
             retained.history.clear()
             retained.is_whole = True

@@ -344,12 +344,14 @@ class ServerSession:
         onward: Tensors = {}
         if self.retained is not None or to is not self.stream:
             onward = handed_on(step, tensors, output)
-        if self.retained is not None:
-            self.retention.put(self.retained, output.position, onward, step.order)
         if to is self.stream:
             self._write(to, *result_of(step, output, received.receive_s))
         else:
             self._write(to, *onward_step(step, onward, output, received.receive_s))
+        if self.retained is not None:
+            # Once the bytes are on their way, and still before anything that comes after this step.
+            put = self.retention.put
+            asyncio.get_running_loop().call_soon(put, self.retained, output.position, onward, step.order)
 
     def _write(self, to: Stream, message: Reply | Step | Pages, bodies: list[frames.Buffer] | None = None) -> None:
         with suppress(OSError, RuntimeError):  # a stream that is closing; whoever reads there learns it by itself

@@ -40,3 +40,11 @@ def test_a_session_that_lost_something_keeps_nothing_until_it_begins_again() -> 
         assert not retained.is_whole
         retention.put(retained, 0, outputs(10), 0)
         assert kept_tokens(retained) == 10
+
+
+def test_what_comes_after_a_session_s_end_is_not_kept() -> None:
+    retention = Retention(limit_bytes=150 * TOKEN_BYTES)
+    with retention.retaining() as retained:
+        retention.put(retained, 0, outputs(10), 0)
+    retention.put(retained, 0, outputs(10), 0)
+    assert (retention.used_bytes, kept_tokens(retained)) == (0, -1)
