@@ -179,6 +179,7 @@ class Desktop(QObject):
             tray.page_asked.connect(self.open_page)
             tray.quit_asked.connect(self.leave)
             tray.host_changed.connect(self._take_host)
+            tray.host_missed.connect(self._replace_tray)
         hints = QGuiApplication.styleHints()
         hints.colorSchemeChanged.connect(self._take_colour_scheme)
         self._application.commitDataRequest.connect(self.desk.close)
@@ -229,8 +230,11 @@ class Desktop(QObject):
     def _take_host(self, has_host: bool) -> None:
         self._events.write("tray-host", present=has_host)
         self._show_hint()
-        if not has_host and not self._is_leaving:
-            self.open_chat()  # without a panel and without a window nobody could reach this program
+
+    def _replace_tray(self) -> None:
+        """Without a panel and without a window nobody could reach this program."""
+        if not (self._is_leaving or self.window.isVisible()):
+            self.open_chat()
 
     def _show_hint(self) -> None:
         self.window.show_hint("" if self._has_tray_host() else _(NO_TRAY_HINT))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,6 +48,12 @@ class TrayHost:
         """The panel crashes, as far as programs can tell."""
         assert self._bus is not None
         self._run(self._bus.release_name(WATCHER))
+        self.items.clear()
+
+    def own_again(self) -> None:
+        """It is started again, and knows of no icons."""
+        assert self._bus is not None
+        assert self._run(self._bus.request_name(WATCHER)) == RequestNameReply.PRIMARY_OWNER
 
     def wait_for_item(self, timeout_s: float = 10.0) -> None:
         """Wait until a program has put an icon into the panel."""
@@ -72,18 +78,31 @@ class TrayHost:
         self._wait(lambda: condition({each["label"]: each for each in self.menu()}), timeout_s)
 
     def choose(self, *labels: str) -> None:
-        """Click on an entry of the menu, or of a submenu: the labels on the way there."""
-        entries: list[dict[str, Any]] = self.menu()
-        number = 0
-        for label in labels:
-            (entry,) = [each for each in entries if each["label"] == label]
-            number, entries = entry["id"], entry["entries"]
+        """Click on an entry of the menu, or of a submenu: the labels on the way there.
+
+        Nobody can click on a grey entry: as long as there is one on the way, it is waited for.
+        """
+        way: list[dict[str, Any]] = []
+
+        def is_offered() -> bool:
+            way[:] = self._find(labels)
+            return all(entry.get("enabled", True) for entry in way)
+
+        self._wait(is_offered, 10.0)
         path = self._property("Menu")
-        self._call(path, MENU, "Event", "isvu", [number, "clicked", Variant("i", 0), 0])
+        self._call(path, MENU, "Event", "isvu", [way[-1]["id"], "clicked", Variant("i", 0), 0])
 
     def activate(self) -> None:
         """Click on the icon itself."""
         self._call("/StatusNotifierItem", ITEM, "Activate", "ii", [0, 0])
+
+    def _find(self, labels: Sequence[str]) -> list[dict[str, Any]]:
+        way, entries = [], self.menu()
+        for label in labels:
+            (entry,) = [each for each in entries if each["label"] == label]
+            way.append(entry)
+            entries = entry["entries"]
+        return way
 
     async def _start(self) -> None:
         self._bus = await MessageBus(bus_address=self._address).connect()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from fakes.desktop_display import Display
-from fakes.desktop_program import running_desktop
-from fakes.desktop_tray_host import TrayHost
+from fakes.desktop_program import DesktopProgram, running_desktop
+from fakes.desktop_tray_host import TrayHost, running_tray_host
+from gui.pictures.studio import missing_for_pictures, running_panel
+from meadow_desktop.tray.host_watch import RESTART_MS
 
 pytestmark = pytest.mark.display
 
@@ -112,9 +115,73 @@ def test_the_window_can_be_asked_for(
         assert bool(tray_host.items) == ("--no-tray" not in arguments)
 
 
-def test_a_window_comes_when_the_panel_goes(display: Display, tray_host: TrayHost, tmp_path: Path) -> None:
+def test_a_window_comes_when_the_panel_goes_and_the_icon_when_it_returns(
+    display: Display, tray_host: TrayHost, tmp_path: Path
+) -> None:
     with running_desktop(display, tmp_path, "--fake-engine", "sharing") as desktop:
         tray_host.wait_for_item()
         tray_host.stop_owning()
         desktop.wait_for("tray-host", lambda event: not event["present"])
         desktop.wait_for("window-shown")
+        tray_host.own_again()
+        desktop.wait_for("tray-host", lambda event: event["present"])
+        tray_host.wait_for_item()
+        tray_host.wait_for_menu(lambda menu: "Sharing layers 0–2 of meadow-demo" in menu)
+        tray_host.choose("Share this computer")
+        desktop.wait_for("engine", lambda event: event["shape"] == "off")
+
+
+def test_a_panel_that_is_started_again_brings_up_no_window(
+    display: Display, tray_host: TrayHost, tmp_path: Path
+) -> None:
+    with running_desktop(display, tmp_path, "--fake-engine", "sharing") as desktop:
+        tray_host.wait_for_item()
+        tray_host.stop_owning()
+        desktop.wait_for("tray-host", lambda event: not event["present"])
+        tray_host.own_again()
+        tray_host.wait_for_item()
+        time.sleep(RESTART_MS / 1000 + 0.5)
+        assert not [event for event in desktop.events if event["event"] == "window-shown"]
+
+
+def test_a_panel_that_comes_late_gets_the_icon(display: Display, tmp_path: Path) -> None:
+    with running_desktop(display, tmp_path, "--fake-engine", "off") as desktop:
+        desktop.wait_for("window-shown")
+        with running_tray_host(display.bus) as tray_host:
+            tray_host.wait_for_item()
+            tray_host.wait_for_menu(lambda menu: "Not sharing" in menu)
+            close_window(desktop)
+            mark = desktop.place
+            tray_host.activate()
+            desktop.wait_for("window-shown", since=mark)
+
+
+@pytest.mark.skipif(bool(missing_for_pictures()), reason="the panel of the pictures is not installed")
+def test_the_icon_moves_to_a_panel_of_the_older_kind(display: Display, tray_host: TrayHost, tmp_path: Path) -> None:
+    with running_desktop(display, tmp_path, "--fake-engine", "off") as desktop:
+        tray_host.wait_for_item()
+        with running_panel(display, "light"):
+            tray_host.stop_owning()
+            desktop.wait_for("tray-host", lambda event: event["present"])
+            assert not [event for event in desktop.events if event["event"] == "window-shown"]
+            press_icon(desktop)
+            close_window(desktop)
+            mark = desktop.place
+        desktop.wait_for("window-shown", since=mark)  # that panel goes, too
+
+
+def press_icon(desktop: DesktopProgram) -> None:
+    """In the screen's lower right corner, as soon as it has got there."""
+    for _attempt in range(20):
+        desktop.display.click(1100 - 12, 800 - 12)
+        time.sleep(0.5)
+        if any(event["event"] == "window-shown" for event in desktop.events):
+            return
+    raise AssertionError("there is no icon in the corner")
+
+
+def close_window(desktop: DesktopProgram) -> None:
+    """As somebody who wants nothing but the icon."""
+    desktop.click("composer-text")
+    desktop.display.press("ctrl+w")
+    desktop.wait_for("window-closed")

@@ -1,27 +1,23 @@
 """The icon in the panel and its menu: shows an `EngineView`, reports what was clicked. GUI thread.
 
-A panel may come late or never. Qt says whether one is there; a timer asks again, because no signal tells. It asks often
-where panels come and go, at the login, and seldom later: every asking wakes the computer.
+A panel may come late, go, or never be there (`host_watch.py`).
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction, QIcon
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
 from meadow_desktop.language import _
+from meadow_desktop.tray.host_watch import HostWatch
 from meadow_desktop.tray.icon import make_icon
 from meadow_desktop.tray.notices import Notice
 from meadow_desktop.tray.pause_menu import SHARE_ANYWAY, PauseMenu
+from meadow_desktop.tray.session_bus import find_session_bus
 from meadow_desktop.tray.view import EngineView, IconShape, describe_for_tooltip
-
-_LOOK_AGAIN_MS = 2000
-_LOOK_SELDOM_MS = 60_000
-# A login takes its time, and so does a panel that crashed and is started again.
-_LOOKS_AFTER_NEWS = 15
 
 
 class Tray(QObject):
@@ -34,7 +30,8 @@ class Tray(QObject):
     anyway_asked = Signal(str)  # the reason's code
     page_asked = Signal(str)
     quit_asked = Signal()
-    host_changed = Signal(bool)
+    host_changed = Signal(bool)  # a panel shows our icon now
+    host_missed = Signal()  # and none has for a while
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -71,21 +68,16 @@ class Tray(QObject):
             page.triggered.connect(partial(self._ask_for_page, name))
         self._leave.triggered.connect(self.quit_asked)
 
-        self._icon = QSystemTrayIcon(self)
-        self._icon.setContextMenu(self._menu)
-        self._icon.activated.connect(self._take_click)
-        self._icon.messageClicked.connect(self.chat_asked)
-        self._has_host = QSystemTrayIcon.isSystemTrayAvailable()
-        self._look = QTimer(self, interval=_LOOK_AGAIN_MS)
-        self._look.timeout.connect(self._look_for_host)
-        self._often_left = _LOOKS_AFTER_NEWS
+        self._icon = self._make_icon()
         self._shown: tuple[EngineView, bool] | None = None
-        self._look.start()
+        self._host = HostWatch(find_session_bus(), QSystemTrayIcon.isSystemTrayAvailable, parent=self)
+        self._host.changed.connect(self._take_host)
+        self._host.missed.connect(self.host_missed)
 
     @property
     def has_host(self) -> bool:
         """A panel shows our icon."""
-        return self._has_host
+        return self._host.has_host
 
     def show(self, view: EngineView, *, is_pending: bool) -> None:
         """Draw the engine's state. What is drawn already is not drawn again: a panel would ask for all of it."""
@@ -116,7 +108,7 @@ class Tray(QObject):
 
     def hide(self) -> None:
         """Take the icon away."""
-        self._look.stop()
+        self._host.stop()
         self._icon.hide()
 
     def _ask_for_page(self, name: str) -> None:
@@ -129,12 +121,21 @@ class Tray(QObject):
         }:
             self.chat_asked.emit()
 
-    def _look_for_host(self) -> None:
-        has_host = QSystemTrayIcon.isSystemTrayAvailable()
-        if has_host != self._has_host:
-            self._has_host = has_host
-            self._often_left = _LOOKS_AFTER_NEWS
-            self._shown = None
-            self.host_changed.emit(has_host)
-        self._often_left -= 1
-        self._look.setInterval(_LOOK_AGAIN_MS if self._often_left > 0 else _LOOK_SELDOM_MS)
+    def _make_icon(self) -> QSystemTrayIcon:
+        icon = QSystemTrayIcon(self)
+        icon.setContextMenu(self._menu)
+        icon.activated.connect(self._take_click)
+        icon.messageClicked.connect(self.chat_asked)
+        return icon
+
+    def _take_host(self, has_host: bool) -> None:
+        # Which kind of panel an icon can go to, Qt decides when it is made: one that was made without any, or for the
+        # kind that is gone, would stay invisible.
+        self._icon.hide()
+        self._icon.deleteLater()
+        self._icon = self._make_icon()
+        shown, self._shown = self._shown, None
+        if shown is not None:
+            view, is_pending = shown
+            self.show(view, is_pending=is_pending)
+        self.host_changed.emit(has_host)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from textwrap import wrap
 from typing import Literal, assert_never
 
 from meadow_desktop.engine.link_state import Connected, LinkState, Searching, Unreachable
@@ -24,6 +25,7 @@ PAUSES: tuple[tuple[PauseLength, str], ...] = (
 )
 """The pauses to choose from, and what they are called (translated where they are shown)."""
 
+_TOOLTIP_WIDTH = 64  # characters
 _RESUMABLE = ("paused", "finishing")
 
 
@@ -147,7 +149,8 @@ def _describe_pause(status: EngineStatus) -> str:
 def _describe_notes(status: EngineStatus) -> str:
     others = [describe_reason(reason) for reason in status.reasons[1:]] if status.sharing == "waiting" else []
     also = _("Also: {reasons}").format(reasons=" ".join(others)) if others else ""
-    return _join(*map(with_end_mark, status.problems), as_sentence(status.advice), also)
+    problems = [with_end_mark(told(problem)) for problem in status.problems]
+    return _join(*problems, as_sentence(told(status.advice)), also)
 
 
 def _join(*sentences: str) -> str:
@@ -185,7 +188,6 @@ def _describe_swarm(status: EngineStatus) -> str:
 
 
 def describe_for_tooltip(view: EngineView) -> str:
-    """A few lines under the pointer."""
-    return "\n".join(
-        line for line in (_("Meadow: {state}").format(state=view.headline), view.detail, view.notes) if line
-    )
+    """A few short lines under the pointer: a panel may show a long one across the whole screen."""
+    paragraphs = (_("Meadow: {state}").format(state=view.headline), view.detail, view.notes)
+    return "\n".join(line for each in paragraphs for line in wrap(each, _TOOLTIP_WIDTH, break_long_words=False))

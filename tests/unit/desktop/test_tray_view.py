@@ -133,6 +133,14 @@ def test_advice_and_what_is_wrong_with_the_settings_are_told_in_every_state() ->
         assert describe_for_tooltip(view).endswith(view.notes)
 
 
+def test_a_tooltip_says_everything_in_short_lines() -> None:
+    view = EngineView("waiting", "Waiting", "You are using this computer. " * 6, "https://example.org/" + "a" * 80)
+    lines = describe_for_tooltip(view).splitlines()
+    assert lines[0] == "Meadow: Waiting"
+    assert " ".join(lines[1:]) == f"{view.detail.strip()} {view.notes}"
+    assert max(map(len, lines[:-1])) <= 64  # what cannot be broken stays whole
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
