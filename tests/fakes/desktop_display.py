@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,16 @@ class Display:
     def move(self, x: int, y: int) -> None:
         """Move the pointer there."""
         self._xdotool("mousemove", str(x), str(y))
+
+    def drag(self, *places: tuple[int, int], rest_s: float = 0.0) -> None:
+        """Press at the first place, come over the others, stay at the last for a while, and let go."""
+        (x, y), *others = places
+        self._xdotool("mousemove", str(x), str(y), "mousedown", "1")
+        for x, y in others:
+            self._xdotool("mousemove", str(x), str(y))
+            time.sleep(0.03)
+        time.sleep(rest_s)
+        self._xdotool("mouseup", "1")
 
     def type(self, text: str) -> None:
         """Type on the keyboard."""

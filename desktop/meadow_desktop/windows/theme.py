@@ -11,6 +11,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
+from meadow_desktop.windows.direction import is_mirrored
+
 
 @dataclass(frozen=True)
 class Theme:
@@ -105,6 +107,11 @@ HIGH_CONTRAST = replace(
 _NAMED = {"light": LIGHT, "dark": DARK, "high-contrast": HIGH_CONTRAST}
 _BASE_SIZE = "meadow-base-point-size"
 _HEADLINE = 1.5
+# Where lines begin on the right, Qt puts the arrow of a button with a menu outside of the button.
+_MIRRORED = """
+    QPushButton::menu-indicator { subcontrol-origin: padding; subcontrol-position: center right;
+        width: 9px; right: 6px; }
+"""
 
 
 def choose_theme(wish: str = "system") -> Theme:
@@ -120,7 +127,7 @@ def apply_theme(application: QApplication, theme: Theme) -> None:
     application.setStyle("Fusion")
     application.setPalette(make_palette(theme))
     headline_pt = max(1.0, application.font().pointSizeF()) * _HEADLINE
-    application.setStyleSheet(make_style_sheet(theme, headline_pt))
+    application.setStyleSheet(make_style_sheet(theme, headline_pt, right_to_left=is_mirrored()))
 
 
 def apply_text_size(application: QApplication, percent: int) -> None:
@@ -161,18 +168,22 @@ def make_palette(theme: Theme) -> QPalette:
     return palette
 
 
-def make_style_sheet(theme: Theme, headline_pt: float = 15.0) -> str:
-    """The style sheet; widgets are named by what they are (`objectName`) or by their kind (`kind` property)."""
+def make_style_sheet(theme: Theme, headline_pt: float = 15.0, *, right_to_left: bool = False) -> str:
+    """The style sheet; widgets are named by what they are (`objectName`) or by their kind (`kind` property).
+
+    Qt mirrors menus and what lies inside of a control, but not on which side a border or a field's padding is.
+    """
+    begin, end = ("right", "left") if right_to_left else ("left", "right")
     return f"""
     QMainWindow, #page {{ background: {theme.window}; }}
     QToolTip {{ background: {theme.surface}; color: {theme.text}; border: 1px solid {theme.border}; padding: 4px; }}
-    #navigation {{ background: {theme.sidebar}; border-right: 1px solid {theme.border}; }}
+    #navigation {{ background: {theme.sidebar}; border-{end}: 1px solid {theme.border}; }}
     #navigation QToolButton {{ background: transparent; color: {theme.muted}; border: 1px solid transparent;
         border-radius: 10px; padding: 8px 2px 6px 2px; }}
     #navigation QToolButton:hover {{ background: {theme.hover}; color: {theme.text}; }}
     #navigation QToolButton:checked {{ background: {theme.selected}; color: {theme.text}; font-weight: 600; }}
     #navigation QToolButton:focus {{ border: 1px solid {theme.accent}; }}
-    #sidebar {{ background: {theme.sidebar}; border-right: 1px solid {theme.border}; }}
+    #sidebar {{ background: {theme.sidebar}; border-{end}: 1px solid {theme.border}; }}
     #conversation-list {{ background: transparent; border: none; outline: none; }}
     #conversation-list::item {{ padding: 8px 10px; border-radius: 8px; margin: 1px 0; color: {theme.text}; }}
     #conversation-list::item:hover {{ background: {theme.hover}; }}
@@ -186,7 +197,8 @@ def make_style_sheet(theme: Theme, headline_pt: float = 15.0) -> str:
     #search-results::item:selected {{ background: {theme.selected}; }}
     #rename-in-list {{ padding: 0 4px; border-radius: 6px; border: 1px solid {theme.accent}; }}
     #question-editor {{ background: {theme.surface}; border: 1px solid {theme.accent}; border-radius: 14px; }}
-    #conversation-settings {{ background: {theme.window}; border: none; border-left: 1px solid {theme.border}; }}
+    #conversation-settings {{ background: {theme.window}; border: none; border-{begin}: 1px solid {theme.border}; }}
+    {_MIRRORED if right_to_left else ""}
     #conversation-menu-button::menu-indicator {{ image: none; width: 0; }}
     #passing-note {{ background: {theme.surface}; border: 1px solid {theme.border}; border-radius: 10px; }}
     #context-bar {{ border-radius: 2px; }}
@@ -217,7 +229,7 @@ def make_style_sheet(theme: Theme, headline_pt: float = 15.0) -> str:
     QLineEdit:disabled {{ color: {theme.muted}; background: {theme.window}; }}
     QAbstractSpinBox QLineEdit {{ border: none; padding: 0; background: transparent; }}
     *[kind="field"] {{ background: {theme.surface}; color: {theme.text};
-        border: 1px solid {theme.border}; border-radius: 8px; padding: 4px 4px 4px 9px; }}
+        border: 1px solid {theme.border}; border-radius: 8px; padding: 4px; padding-{begin}: 9px; }}
     *[kind="field"]:focus {{ border: 1px solid {theme.accent}; }}
     *[kind="field"]:disabled {{ color: {theme.muted}; background: {theme.window}; }}
     QComboBox[kind="field"]::drop-down {{ border: none; width: 22px; }}

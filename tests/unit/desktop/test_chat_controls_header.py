@@ -10,7 +10,16 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFileDialog, QLabel, QPlainTextEdit, QProgressBar, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QLabel,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QWidget,
+)
 
 from fakes.chat_room import Room, opened_room
 from fakes.desktop_qt import settle, wait_until
@@ -47,6 +56,29 @@ def actions(room: Room) -> dict[str, QAction]:
 def open_settings(room: Room) -> None:
     QTest.keyClick(room.text("composer-text"), Qt.Key.Key_S, CONTROL | SHIFT)
     settle()
+
+
+def test_a_narrow_window_gives_the_room_of_the_settings_button_to_the_title(room: Room) -> None:
+    room.talk("Why do leaves change their colour in autumn, and which of them do it first?")
+    room.window.resize(640, 560)
+    settle()
+    title = room.one(QLabel, "title")
+    assert title.width() > 140
+    assert room.all(QPushButton, "conversation-settings-button") == []
+    in_menu = actions(room)["Settings of this conversation"]
+    assert in_menu.isVisible()
+    in_menu.trigger()
+    settle()
+    assert room.one(QWidget, "conversation-settings").isVisible()
+    assert in_menu.isChecked()
+    QTest.keyClick(room.one(QComboBox, "preset"), Qt.Key.Key_Escape)
+    settle()
+    assert room.all(QWidget, "conversation-settings") == []
+    assert room.button("conversation-menu-button").hasFocus()
+    room.window.resize(1080, 720)
+    settle()
+    assert room.button("conversation-settings-button").isVisible()
+    assert not in_menu.isVisible()
 
 
 def test_the_menu_of_models_says_how_each_is_and_incomplete_ones_can_be_chosen(room: Room, engine: FakeEngine) -> None:
@@ -133,7 +165,7 @@ def test_escape_closes_the_panel_and_a_narrow_window_gives_it_all_its_room(room:
     settle()
     assert room.all(QWidget, "conversation-settings") == []
     assert room.one(QWidget, "transcript").isVisible()
-    assert room.button("conversation-settings-button").hasFocus()
+    assert room.button("conversation-menu-button").hasFocus()  # the settings' own button has no room here
 
 
 def test_the_meter_counts_what_is_being_typed_and_warns_in_words(room: Room) -> None:

@@ -213,20 +213,6 @@ def test_page_up_scrolls_also_from_inside_of_a_text(transcript: Transcript) -> N
     assert bar.value() < bar.maximum() - 200
 
 
-def test_a_selection_outlives_scrolling_away_and_back(transcript: Transcript) -> None:
-    draw(transcript, conversation(100))
-    bar = transcript.verticalScrollBar()
-    text = next(each for each in transcript.findChildren(MarkdownText) if each.isVisible())
-    text.select(0, 8)
-    words = text.textCursor().selectedText()
-    bar.setValue(0)
-    wait_until(lambda: transcript.is_finished)
-    settle()
-    transcript.go_to_end()
-    wait_until(lambda: transcript.is_finished)
-    assert words in {each.textCursor().selectedText() for each in transcript.findChildren(MarkdownText)}
-
-
 def test_a_long_answer_streams_without_holding_the_window_up(transcript: Transcript) -> None:
     text = "".join(section(number) for number in range(64))
     assert len(text.split()) > 20_000

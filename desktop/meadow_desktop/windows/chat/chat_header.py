@@ -1,4 +1,7 @@
-"""Above the messages: the title, the model, the settings, and a menu of everything else. GUI thread."""
+"""Above the messages: the title, the model, the settings, and a menu of everything else. GUI thread.
+
+Where there is little room the title gets most of it: the settings go into the menu.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from meadow_desktop.chat.exchange import ExportKind
 from meadow_desktop.language import _
 from meadow_desktop.windows.chat.model_picker import ModelPicker
 from meadow_desktop.windows.chat.title_field import TitleField
+from meadow_desktop.windows.direction import margins
 
 _MODEL_SHARE = 0.4
 _NARROW = 480
@@ -40,9 +44,13 @@ class ChatHeader(QFrame):
         self._more.setAccessibleName(_("More"))
         self._more.setToolTip(_("More"))
         self._of_open: list[QAction] = []
+        self._settings_in_menu = QAction(_("Settings of this conversation"), self)
+        self._settings_in_menu.setCheckable(True)
+        self._settings_in_menu.setVisible(False)
+        self._settings_in_menu.triggered.connect(self.settings_asked)
         self._more.setMenu(self._make_menu())
         row = self._row = QHBoxLayout(self)
-        row.setContentsMargins(28, 8, 12, 8)
+        row.setContentsMargins(margins(28, 8, 12, 8))
         row.setSpacing(4)
         row.addWidget(self.title, 1)
         row.addSpacing(8)
@@ -59,20 +67,28 @@ class ChatHeader(QFrame):
     def show_settings_open(self, *, is_open: bool) -> None:
         """The panel is there, or not."""
         self._settings.setChecked(is_open)
+        self._settings_in_menu.setChecked(is_open)
 
     def take_focus(self) -> None:
         """Back to the button that opened the panel."""
-        self._settings.setFocus(Qt.FocusReason.OtherFocusReason)
+        button = self._more if self._settings.isHidden() else self._settings
+        button.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Most of the room is the title's."""
         super().resizeEvent(event)
+        is_narrow = self.width() < _NARROW
+        if is_narrow and self._settings.hasFocus():
+            self._more.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._settings.setVisible(not is_narrow)
+        self._settings_in_menu.setVisible(is_narrow)
         self.models.limit_width(round(self.width() * _MODEL_SHARE))
-        self._row.setContentsMargins(16 if self.width() < _NARROW else 28, 8, 12, 8)
+        self._row.setContentsMargins(margins(16, 8, 4, 8) if is_narrow else margins(28, 8, 12, 8))
 
     def _make_menu(self) -> QMenu:
         menu = QMenu(self._more)
         menu.setObjectName("conversation-menu")
+        menu.addAction(self._settings_in_menu)
         self._of_open.append(menu.addAction(_("Rename"), self.title.rename))
         for all_of_them, title in ((False, _("Export this conversation")), (True, _("Export all conversations"))):
             exports = menu.addMenu(title)

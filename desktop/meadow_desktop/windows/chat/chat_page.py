@@ -20,6 +20,7 @@ from meadow_desktop.chat.words.model_choices import present_models
 from meadow_desktop.chat.words.presenter import Presenter
 from meadow_desktop.chat.words.shortcuts import SHORTCUTS, Action
 from meadow_desktop.chat.words.undo_words import describe_deleted, show_title
+from meadow_desktop.windows.chat.announcer import Announcer
 from meadow_desktop.windows.chat.chat_header import ChatHeader
 from meadow_desktop.windows.chat.composer import Composer
 from meadow_desktop.windows.chat.context_meter import ContextMeter
@@ -52,6 +53,7 @@ class ChatPage(Page):
         self._list = ConversationList()
         self._header = ChatHeader()
         self._transcript = Transcript()
+        self._announcer = Announcer(self._transcript)
         self._note = PassingNote()
         self._composer = Composer()
         self._meter = ContextMeter()
@@ -291,6 +293,7 @@ class ChatPage(Page):
         conversation = self._desk.open_conversation
         if conversation is None or conversation.id != conversation_id:
             return
+        self._announcer.show(conversation)
         # Beginnings and ends are drawn at once; only the pieces between them can wait.
         answer = conversation.last_answer
         if answer is None or answer.is_final or not answer.text:

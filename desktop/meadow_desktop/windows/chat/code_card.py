@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QTextEdi
 from meadow_desktop.language import _
 from meadow_desktop.windows.chat.code_colours import CodeColours
 from meadow_desktop.windows.chat.fitted_text import FittedText
+from meadow_desktop.windows.direction import lined_up, margins
 from meadow_desktop.windows.theme import Theme
 
 _LONGEST_LINE = 4000  # Qt lays a line out in one go; what is longer is shown in several
@@ -39,7 +40,7 @@ class CodeCard(QFrame):
         self._header = QFrame()
         self._header.setObjectName("code-header")
         row = QHBoxLayout(self._header)
-        row.setContentsMargins(_SIDE, 3, 6, 3)
+        row.setContentsMargins(margins(_SIDE, 3, 6, 3))
         row.addWidget(self._language, 1)
         row.addWidget(self._copy)
         self._text = FittedText()
@@ -61,16 +62,21 @@ class CodeCard(QFrame):
         column.addLayout(body, 1)
 
     @property
+    def text(self) -> FittedText:
+        """What shows the code itself."""
+        return self._text
+
+    @property
     def is_coloured(self) -> bool:
         """The colours have come; they follow the text a moment later."""
         return self._colours.is_done
 
     def show_code(self, language: str, code: str, theme: Theme, *, continues: bool = False) -> None:
         """Draw this code; the person's selection survives what is added behind it."""
-        self._language.setText(language[:40] or _("code"))
-        self._text.setAccessibleName(_("Code"))
+        self._language.setText(lined_up(language[:40] or _("code")))
+        self._text.setAccessibleName(_("Code in {language}").format(language=language[:40]) if language else _("Code"))
         self._header.setVisible(not continues)
-        shown = _with_short_lines(code)
+        shown = with_short_lines(code)
         if self._code and shown.startswith(self._code):
             self._add(shown[len(self._code) :])
         else:
@@ -101,7 +107,8 @@ class CodeCard(QFrame):
         QTimer.singleShot(_COPIED_MS, self._copy, lambda: self._copy.setText(_("Copy code")))
 
 
-def _with_short_lines(code: str) -> str:
+def with_short_lines(code: str) -> str:
+    """The code as a card shows it."""
     if len(code) <= _LONGEST_LINE:
         return code
     lines = []

@@ -10,6 +10,7 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QTextEdit, QWidget
 
 from meadow_desktop.language import _
+from meadow_desktop.windows.direction import margins
 
 _MOST_LINES = 8
 
@@ -36,7 +37,7 @@ class Composer(QFrame):
         # Both words fit, so that nothing moves when one takes the other's place.
         self._button.setMinimumWidth(84)
         row = QHBoxLayout(self)
-        row.setContentsMargins(16, 8, 8, 8)
+        row.setContentsMargins(margins(16, 8, 8, 8))
         row.setSpacing(10)
         row.addWidget(self._text, 1)
         row.addWidget(self._button, 0, Qt.AlignmentFlag.AlignBottom)

@@ -29,6 +29,7 @@ from meadow_desktop.chat.chat_settings import (
     use_preset,
 )
 from meadow_desktop.language import _
+from meadow_desktop.windows.direction import margins
 from meadow_desktop.windows.status_strip import Switch
 from meadow_desktop.windows.unscrolled import Choice, Number
 
@@ -188,14 +189,15 @@ class ConversationSettings(QFrame):
         column.addStretch(1)
         scroll = QScrollArea()
         scroll.setObjectName("settings-scroll")
+        scroll.setAccessibleName(title.text())
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(inside)
         outer = QVBoxLayout(self)
-        outer.setContentsMargins(1, 0, 0, 0)
+        outer.setContentsMargins(margins(1, 0, 0, 0))
         outer.setSpacing(0)
-        head.setContentsMargins(18, 8, 12, 4)
+        head.setContentsMargins(margins(18, 8, 12, 4))
         outer.addLayout(head)
         outer.addWidget(scroll, 1)
 

@@ -78,6 +78,14 @@ class MarkdownText(FittedText):
         painter.end()
 
 
+def read_markdown(document: QTextDocument, markdown: str) -> None:
+    """Fill a document that nobody looks at: letter for letter what `MarkdownText` shows, without its colours."""
+    hidden, formulas = hide_maths(markdown)
+    document.setMarkdown(hidden, _FEATURES)
+    _put_back(document, formulas)
+    _replace_pictures(document)
+
+
 class _Dresser:
     """Gives a document that was read from markdown our margins and colours."""
 

@@ -16,6 +16,7 @@ from meadow_desktop.windows.chat.chain_pills import ChainPills
 from meadow_desktop.windows.chat.fitted_text import FittedText
 from meadow_desktop.windows.chat.flow_layout import FlowLayout
 from meadow_desktop.windows.chat.message_tools import MessageTools, ToolsView, tools_of
+from meadow_desktop.windows.direction import lined_up
 from meadow_desktop.windows.elided_label import ElidedLabel
 from meadow_desktop.windows.theme import LIGHT, Theme
 
@@ -52,6 +53,11 @@ class QuestionWidget(QWidget):
         column.setSpacing(_TOOLS_GAP)
         column.addLayout(row, 1)
         column.addWidget(self.tools)
+
+    @property
+    def text(self) -> FittedText:
+        """What shows the words."""
+        return self._text
 
     def show_view(self, view: QuestionView, *, has_tools: bool = True) -> None:
         """Draw the question; parts of a long one but the last have no buttons."""
@@ -123,7 +129,7 @@ class AnswerEnding(QWidget):
         self._chain.setVisible(bool(view.chain))
         self._chain.setToolTip("\n".join((view.footer_detail, *view.recoveries)))
         _show_text(self._recoveries, "\n".join(view.recoveries))
-        self._details.setText(view.footer_detail)
+        self._details.setText(lined_up(view.footer_detail))
         self._details.setVisible(bool(view.chain) and self._chain.isChecked())
         _show_text(self._remarks, "\n".join(view.remarks))
         if self._facts.text() != view.footer:
@@ -172,7 +178,8 @@ def _small(label: _Label) -> _Label:
     return label
 
 
-def _show_text(label: QLabel, text: str) -> None:
+def _show_text(label: QLabel, words: str) -> None:
+    text = lined_up(words)
     if label.text() != text:
         label.setText(text)
     label.setVisible(bool(text))

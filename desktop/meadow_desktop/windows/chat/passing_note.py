@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
 from meadow_desktop.language import _
+from meadow_desktop.windows.announcing import announce
 from meadow_desktop.windows.elided_label import ElidedLabel
 
 _READ_MS = 6000
@@ -55,7 +55,7 @@ class PassingNote(QFrame):
         self._undo.setVisible(has_undo)
         self._undo.setAccessibleDescription(sentence)
         self.show()
-        QAccessible.updateAccessibility(QAccessibleEvent(self._words, QAccessible.Event.Alert))  # it is read out
+        announce(self._words, sentence)
 
     def _end(self) -> None:
         self._has_undo = False

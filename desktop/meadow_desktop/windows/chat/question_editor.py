@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
+from PySide6.QtCore import QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QTextEdit, QVBoxLayout, QWidget
 
 from meadow_desktop.chat.words.view import QuestionView
 from meadow_desktop.language import _
-from meadow_desktop.windows.chat.own_escape import claim_escape
+from meadow_desktop.windows.chat.own_escape import OwnEscape
 
 _MOST_LINES = 14
 _SIDE, _ABOVE, _GAP = 14, 10, 8
@@ -26,11 +26,11 @@ class QuestionEditor(QFrame):
         self.setObjectName("question-editor")
         self._message_id: str | None = None
         self._height = 0
+        OwnEscape(self).pressed.connect(self.cancelled)  # typed in the text, or on a button
         self._text = _Field()
         self._text.setAccessibleName(_("Your question in other words"))
         self._text.textChanged.connect(self._take_text)
         self._text.save_asked.connect(self._save)
-        self._text.cancel_asked.connect(self.cancelled)
         hint = QLabel(_("The old version stays beside the new one."))
         hint.setProperty("kind", "muted")
         hint.setWordWrap(True)
@@ -72,17 +72,6 @@ class QuestionEditor(QFrame):
         self._height = text + buttons + _GAP + 2 * _ABOVE
         return self._height
 
-    def event(self, event: QEvent) -> bool:
-        """Esc belongs to the editor while it has the keyboard."""
-        return claim_escape(event) or super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc on a button counts as well."""
-        if event.key() == Qt.Key.Key_Escape:
-            self.cancelled.emit()
-        else:
-            super().keyPressEvent(event)
-
     def showEvent(self, event: QShowEvent) -> None:
         """Ready to be typed in."""
         super().showEvent(event)
@@ -104,7 +93,6 @@ class _Field(QTextEdit):
     """Plain text."""
 
     save_asked = Signal()
-    cancel_asked = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,16 +106,10 @@ class _Field(QTextEdit):
         """The row says how high it is."""
         return QSize(40, 10)
 
-    def event(self, event: QEvent) -> bool:
-        """Esc belongs to the editor while it has the keyboard."""
-        return claim_escape(event) or super().event(event)
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc leaves, Ctrl+Enter sends; everything else writes."""
+        """Ctrl+Enter sends; everything else writes."""
         is_enter = event.key() in {Qt.Key.Key_Return, Qt.Key.Key_Enter}
-        if event.key() == Qt.Key.Key_Escape:
-            self.cancel_asked.emit()
-        elif is_enter and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        if is_enter and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.save_asked.emit()
         else:
             super().keyPressEvent(event)

@@ -1,7 +1,7 @@
 """Widgets of the rows that are near the reader: made, filled, measured and thrown away. GUI thread.
 
 rows near the window ──► draw(row) ──► widget with content, theme and width; the row's height is then measured
-rows far away        ──► keep_only(near)  the others' widgets go, unless somebody selects or types in them
+rows far away        ──► keep_only(near)  the others' widgets go, unless somebody types in them
 clicks on buttons    ──► signals with the message's id
 """
 
@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QPushButton, QTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 from meadow_desktop.chat.text.segments import Code, Prose, whole_code
 from meadow_desktop.windows.chat.code_card import CodeCard
+from meadow_desktop.windows.chat.fitted_text import FittedText
 from meadow_desktop.windows.chat.markdown_text import MarkdownText
 from meadow_desktop.windows.chat.message_tools import MessageTools
 from meadow_desktop.windows.chat.message_widgets import AnswerEnding, QuestionWidget
@@ -37,6 +38,7 @@ class RowWidgets(QObject):
     edited = Signal(str, str)  # … and the question in other words
     edit_asked = Signal(object, bool)  # MessageRows: begin, or leave the question as it was
     resized = Signal()  # some row needs another height
+    text_made = Signal(object, object)  # Row, and the FittedText that shows its words
 
     def __init__(self, page: QWidget) -> None:
         super().__init__(page)
@@ -45,6 +47,7 @@ class RowWidgets(QObject):
         self._hovered: MessageRows | None = None
         self._widgets: dict[Row, RowWidget] = {}
         self._drawn: dict[Row, tuple[Content, Theme, int]] = {}
+        self._marked: dict[Row, tuple[int, int]] = {}
 
     def widget(self, row: Row) -> RowWidget | None:
         """The row's widget, where it has one."""
@@ -64,6 +67,8 @@ class RowWidgets(QObject):
             self._messages[widget] = message
             widget.installEventFilter(self)
             self._show_hovered(message, widget)
+            if (shown := text_of(widget)) is not None:
+                self.text_made.emit(row, shown)
         match row.content, widget:
             case Asked(view, is_last), QuestionWidget():
                 widget.show_view(view, has_tools=is_last)
@@ -80,6 +85,23 @@ class RowWidgets(QObject):
         row.height = widget.fit(width - indent_of(row.content))
         row.is_measured = True
         self._drawn[row] = (row.content, theme, width)
+        if (marked := self._marked.pop(row, None)) is not None:
+            self.mark(row, marked)
+
+    def text(self, row: Row) -> FittedText | None:
+        """What shows the row's words, where it has a widget."""
+        widget = self._widgets.get(row)
+        return text_of(widget) if widget is not None else None
+
+    def mark(self, row: Row, reach: tuple[int, int] | None) -> None:
+        """Show as selected what lies between two positions, or nothing."""
+        text = self.text(row)
+        if text is not None and reach != self._marked.get(row):
+            text.select(*(reach or (0, 0)))
+            if reach is None:
+                self._marked.pop(row, None)
+            else:
+                self._marked[row] = reach
 
     def keep_only(self, near: set[Row]) -> list[Row]:
         """Throw away the widgets of all other rows, but those in use; answers with the latter's rows."""
@@ -93,6 +115,7 @@ class RowWidgets(QObject):
         """These rows are gone for good."""
         for row in rows:
             self._drawn.pop(row, None)
+            self._marked.pop(row, None)
             widget = self._widgets.pop(row, None)
             if widget is not None:
                 self._messages.pop(widget, None)
@@ -186,13 +209,20 @@ def stops_of(widget: RowWidget) -> list[QWidget]:
     return [widget, *inner] if isinstance(widget, MarkdownText) else inner
 
 
+def text_of(widget: RowWidget) -> FittedText | None:
+    """What shows a row's words: those that can be selected together with other rows'."""
+    match widget:
+        case MarkdownText():
+            return widget
+        case CodeCard() | QuestionWidget():
+            return widget.text
+        case _:
+            return None
+
+
 def _is_in_use(widget: RowWidget, focus: QWidget | None) -> bool:
-    if isinstance(widget, QuestionEditor):
-        return True
-    if focus is not None and (focus is widget or widget.isAncestorOf(focus)):
-        return True
-    texts = [widget] if isinstance(widget, MarkdownText) else widget.findChildren(QTextEdit)
-    return any(text.textCursor().hasSelection() for text in texts)
+    has_focus = focus is not None and (focus is widget or widget.isAncestorOf(focus))
+    return has_focus or isinstance(widget, QuestionEditor)
 
 
 def _code_of(message: MessageRows, row: Row) -> str:

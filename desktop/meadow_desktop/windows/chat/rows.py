@@ -9,7 +9,7 @@ large, so that building or measuring one takes a few milliseconds at most.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -33,10 +33,11 @@ class Ending:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, or a part of a very long one."""
+    """A question, or a part of a very long one. `joint` stood between this part and the next."""
 
     view: QuestionView
     is_last: bool = True
+    joint: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,10 @@ class MessageRows:
         """What the answer was cut into."""
         return [row.content for row in self.rows if isinstance(row.content, (Prose, Code))]
 
+    def contents(self) -> Iterable[Content]:
+        """What its rows show now. A message that is not open stays so, and is cut when somebody goes through this."""
+        return [row.content for row in self.rows] if self.is_open else _Uncut(self.view)
+
     def guess(self, width: int) -> None:
         """Guess all heights that were not measured at this width."""
         ending = _ENDING_HEIGHT if isinstance(self.view, AnswerView) else _ASKED_HEIGHT
@@ -159,15 +164,10 @@ class MessageRows:
         return before
 
     def _contents(self) -> list[Content]:
-        view = self.view
-        if isinstance(view, QuestionView):
-            if self.is_edited:
-                return [Editing(view)]
-            *parts, last = _parts(view.text)
-            asked = [Asked(replace(view, text=part), is_last=False) for part in parts]
-            return [*asked, Asked(replace(view, text=last))]
+        if isinstance(self.view, QuestionView):
+            return [Editing(self.view)] if self.is_edited else _cut_question(self.view)
         self._cutter = self._cutter or AnswerCutter()
-        return [*self._cutter.cut(view.text), Ending(replace(view, text=""))]
+        return _cut_answer(self.view, self._cutter)
 
     def _guess_row(self, content: Content, width: int) -> int:
         match content:
@@ -256,6 +256,26 @@ class Column:
         return range(first, min(last, len(self.messages)))
 
 
+@dataclass(frozen=True)
+class _Uncut:
+    view: MessageView
+
+    def __iter__(self) -> Iterator[Content]:
+        if isinstance(self.view, QuestionView):
+            return iter(_cut_question(self.view))
+        return iter(_cut_answer(self.view, AnswerCutter()))
+
+
+def _cut_question(view: QuestionView) -> list[Content]:
+    *parts, (last, _joint) = _parts(view.text)
+    asked = [Asked(replace(view, text=part), is_last=False, joint=joint) for part, joint in parts]
+    return [*asked, Asked(replace(view, text=last))]
+
+
+def _cut_answer(view: AnswerView, cutter: AnswerCutter) -> list[Content]:
+    return [*cutter.cut(view.text), Ending(replace(view, text=""))]
+
+
 def _gap_above(content: Content) -> int:
     match content:
         case Prose(continues=True):
@@ -272,8 +292,8 @@ def _guess_text(text: str, width: int, letters: Letters) -> int:
     return round(lines * letters.height)
 
 
-def _parts(text: str) -> Sequence[str]:
-    """A question in parts of bounded size, cut at lines or words where there are any."""
+def _parts(text: str) -> Sequence[tuple[str, str]]:
+    """A question in parts of bounded size, cut at lines or words where there are any, and what stood behind each."""
     parts = []
     while len(text) > _QUESTION_CHARACTERS:
         least = _QUESTION_CHARACTERS // 2
@@ -281,9 +301,9 @@ def _parts(text: str) -> Sequence[str]:
         if here < 0:
             here = text.rfind(" ", least, _QUESTION_CHARACTERS)
         if here < 0:
-            parts.append(text[:_QUESTION_CHARACTERS])
+            parts.append((text[:_QUESTION_CHARACTERS], ""))
             text = text[_QUESTION_CHARACTERS:]
         else:
-            parts.append(text[:here])
+            parts.append((text[:here], text[here]))
             text = text[here + 1 :]
-    return [*parts, text]
+    return [*parts, (text, "")]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QLineEdit, QToolButton
 
 from meadow_desktop.language import _
-from meadow_desktop.windows.chat.own_escape import claim_escape
+from meadow_desktop.windows.chat.own_escape import OwnEscape
 
 
 class SearchField(QLineEdit):
@@ -23,16 +23,13 @@ class SearchField(QLineEdit):
         self.setPlaceholderText(_("Search"))
         self.setToolTip(_("Search in all conversations (Ctrl+F)"))
         self.setClearButtonEnabled(True)
-
-    def event(self, event: QEvent) -> bool:
-        """Esc belongs to this field while it has the keyboard."""
-        return claim_escape(event) or super().event(event)
+        for button in self.findChildren(QToolButton):  # Qt's, which has no name of its own
+            button.setAccessibleName(_("Clear the search"))
+        OwnEscape(self).pressed.connect(self.left)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Keys that do not write are reported."""
+        """Up and down are reported."""
         if event.key() in {Qt.Key.Key_Down, Qt.Key.Key_Up}:
             self.moved.emit(1 if event.key() == Qt.Key.Key_Down else -1)
-        elif event.key() == Qt.Key.Key_Escape:
-            self.left.emit()
         else:
             super().keyPressEvent(event)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 
 from meadow_desktop.chat.search import SearchHit
 from meadow_desktop.chat.words.undo_words import show_title
+from meadow_desktop.windows.direction import in_own_direction
 
 _HIT = Qt.ItemDataRole.UserRole
 _SIDE, _ABOVE, _GAP = 10, 7, 2
@@ -107,11 +108,12 @@ class _HitPainter(QStyledItemDelegate):
             font.setWeight(QFont.Weight.DemiBold)
             painter.setFont(font)
             line = painter.fontMetrics().height()
-            title = painter.fontMetrics().elidedText(show_title(hit.title), Qt.TextElideMode.ElideRight, inside.width())
+            words = in_own_direction(show_title(hit.title))
+            title = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, inside.width())
             painter.drawText(QRect(inside.left(), inside.top(), inside.width(), line), _sides(option), title)
             inside.setTop(inside.top() + line + _GAP)
             painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
-        layout = _lay_out(hit, option.font, inside.width(), palette.color(QPalette.ColorRole.Highlight))
+        layout = _lay_out(hit, option, inside.width(), palette.color(QPalette.ColorRole.Highlight))
         layout.draw(painter, inside.topLeft().toPointF())
         painter.restore()
 
@@ -121,16 +123,17 @@ class _HitPainter(QStyledItemDelegate):
         width = view.viewport().width() if isinstance(view, QListView) else 200
         if not isinstance(hit, SearchHit):
             return QSize(width, 30)
-        snippet = _lay_out(hit, option.font, width - 2 * _SIDE, QColor()).boundingRect().height()
+        snippet = _lay_out(hit, option, width - 2 * _SIDE, QColor()).boundingRect().height()
         title = option.fontMetrics.height() + _GAP if hit.message_id else 0
         return QSize(width, round(snippet) + title + 2 * _ABOVE + 2)
 
 
-def _lay_out(hit: SearchHit, font: QFont, width: int, mark: QColor) -> QTextLayout:
+def _lay_out(hit: SearchHit, item: QStyleOptionViewItem, width: int, mark: QColor) -> QTextLayout:
     text = hit.snippet
-    layout = QTextLayout(text, font)
+    layout = QTextLayout(text, item.font)
     option = QTextOption()
     option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+    option.setAlignment(_sides(item))
     layout.setTextOption(option)
     style = QTextCharFormat()
     style.setFontWeight(QFont.Weight.Bold)
@@ -161,7 +164,7 @@ def _units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def _sides(option: QStyleOptionViewItem) -> int:
+def _sides(option: QStyleOptionViewItem) -> Qt.AlignmentFlag:
     is_mirrored = option.direction == Qt.LayoutDirection.RightToLeft
     side = Qt.AlignmentFlag.AlignRight if is_mirrored else Qt.AlignmentFlag.AlignLeft
-    return int((side | Qt.AlignmentFlag.AlignVCenter).value)
+    return side | Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignAbsolute

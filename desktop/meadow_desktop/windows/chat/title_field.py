@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFocusEvent, QMouseEvent
 from PySide6.QtWidgets import QLineEdit, QSizePolicy, QStackedWidget, QWidget
 
 from meadow_desktop.language import _
-from meadow_desktop.windows.chat.own_escape import claim_escape
+from meadow_desktop.windows.chat.own_escape import OwnEscape
 from meadow_desktop.windows.elided_label import ElidedLabel
 
 _LONGEST = 200
@@ -21,12 +21,12 @@ class TitleField(QStackedWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._can_rename = self._is_renaming = False
-        self._label = ElidedLabel()
+        self._label = ElidedLabel(is_quoted=True)
         self._label.setObjectName("title")
         self._field = _Field()
         self._field.returnPressed.connect(lambda: self._end(keeps=True))
         self._field.left.connect(lambda: self._end(keeps=True))
-        self._field.cancelled.connect(lambda: self._end(keeps=False))
+        OwnEscape(self._field).pressed.connect(lambda: self._end(keeps=False))
         self.addWidget(self._label)
         self.addWidget(self._field)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -59,26 +59,15 @@ class TitleField(QStackedWidget):
 
 
 class _Field(QLineEdit):
-    """Esc leaves the title as it was; going elsewhere keeps what was typed."""
+    """Going elsewhere keeps what was typed."""
 
     left = Signal()
-    cancelled = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("title-field")
         self.setAccessibleName(_("Title of the conversation"))
         self.setMaxLength(_LONGEST)
-
-    def event(self, event: QEvent) -> bool:
-        """Esc belongs to this field while it has the keyboard."""
-        return claim_escape(event) or super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape:
-            self.cancelled.emit()
-        else:
-            super().keyPressEvent(event)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QListWidget, QStyledItemDelegate, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QLineEdit,
+    QListWidget,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
 
 from meadow_desktop.language import _
+from meadow_desktop.windows.direction import in_own_direction
 
 _LONGEST_TITLE = 200
+
+_Index = QModelIndex | QPersistentModelIndex
 
 
 class TitleList(QListWidget):
@@ -39,7 +49,12 @@ class TitleList(QListWidget):
 
 
 class _TitleEditing(QStyledItemDelegate):
-    """The field in which a title is typed."""
+    """A title in its own direction, and the field in which it is typed."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: _Index) -> None:
+        """What is shown of an item."""
+        super().initStyleOption(option, index)
+        option.text = in_own_direction(option.text)
 
     def createEditor(self, parent: QWidget, option: object, index: object) -> QWidget:
         """A line."""

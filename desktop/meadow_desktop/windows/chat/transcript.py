@@ -16,8 +16,10 @@ from PySide6.QtGui import QFontMetricsF, QKeyEvent, QKeySequence, QResizeEvent, 
 from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QWidget
 
 from meadow_desktop.chat.words.view import MessageView
+from meadow_desktop.language import _
 from meadow_desktop.windows.chat.row_widgets import RowWidgets, indent_of, stops_of
 from meadow_desktop.windows.chat.rows import MESSAGE_GAP, Column, Letters, MessageRows, Place, Row
+from meadow_desktop.windows.chat.selecting import Selecting
 from meadow_desktop.windows.chat.throttle import Throttle
 from meadow_desktop.windows.chat.welcome import Welcome
 from meadow_desktop.windows.theme import LIGHT, Theme
@@ -47,6 +49,7 @@ class Transcript(QScrollArea):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("transcript")
+        self.setAccessibleName(_("Conversation"))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
@@ -61,6 +64,9 @@ class Transcript(QScrollArea):
         self._widgets.edited.connect(self._take_edited)
         self._widgets.resized.connect(self._arrange)
         self._column = Column()
+        self._selecting = Selecting(self, self._page, self._column, self._widgets)
+        self._selecting.stroke_begun.connect(self._hold_place)
+        self._selecting.stroke_ended.connect(lambda: self._note_place(self.verticalScrollBar().value()))
         self._theme = LIGHT
         self._is_at_end = True
         self._place = Place(0, 0, 0)
@@ -92,6 +98,9 @@ class Transcript(QScrollArea):
     def _take(self, views: Sequence[MessageView]) -> None:
         messages, width = self._column.messages, self._column_width()
         letters = self._letters()
+        shared = zip(messages, views, strict=False)
+        others = [place for place, (message, view) in enumerate(shared) if _is_another(message.view, view)]
+        self._selecting.forget([*others, *range(len(views), len(messages))])
         for place, view in enumerate(views):
             if place == len(messages):
                 messages.append(MessageRows(view, letters, width))
@@ -129,6 +138,11 @@ class Transcript(QScrollArea):
         """Everything near the window is drawn."""
         return not self._slices.isActive()
 
+    @property
+    def is_copied(self) -> bool:
+        """What was selected and copied is on the clipboard."""
+        return self._selecting.is_copied
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The column follows the window's width."""
         super().resizeEvent(event)
@@ -143,9 +157,13 @@ class Transcript(QScrollArea):
         self._arrange()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Ctrl+Z brings back what was deleted."""
+        """Ctrl+Z brings back what was deleted; Ctrl+A and Ctrl+C mean the whole conversation's text."""
         if event.matches(QKeySequence.StandardKey.Undo):
             self.undo_asked.emit()
+        elif event.matches(QKeySequence.StandardKey.SelectAll):
+            self._selecting.select_all()
+        elif event.matches(QKeySequence.StandardKey.Copy):
+            self._selecting.copy()
         else:
             super().keyPressEvent(event)
 
@@ -195,6 +213,7 @@ class Transcript(QScrollArea):
         if message in self._column.messages:
             place = self._column.messages.index(message)
             self._hold_place()
+            self._selecting.forget([place])
             if is_edited and place <= self._place.message:
                 self._place = Place(place, 0, MESSAGE_GAP)  # it begins above the window, or at its edge
             self._wanted_focus = None if is_edited else (place, "edit-question")
@@ -287,13 +306,15 @@ class Transcript(QScrollArea):
         if not column.messages:
             self._welcome.setGeometry(self._page.rect())
         kept = round(window * _KEPT)
-        tops = {
-            column.messages[message].rows[place]: row_top
-            for message, place, row_top in column.rows_between(top - kept, top + window + kept)
-        }
+        tops: dict[Row, int] = {}
+        places: dict[Row, tuple[int, int]] = {}
+        for message, place, row_top in column.rows_between(top - kept, top + window + kept):
+            row = column.messages[message].rows[place]
+            tops[row], places[row] = row_top, (message, place)
         for row in self._widgets.keep_only(set(tops)):
             if found := column.find(row):
-                tops[row] = column.top_of(*found)
+                tops[row], places[row] = column.top_of(*found), found
+        self._selecting.show(places)
         shown = sorted((row for row in tops if self._widgets.widget(row) is not None), key=lambda row: tops[row])
         for row in shown:
             self._put_row(row, tops[row])
@@ -312,8 +333,14 @@ class Transcript(QScrollArea):
             widget.show()
 
     def _chain_stops(self) -> None:
-        """The Tab key goes through the rows from above to below, in whatever order they were made."""
+        """Tab and screen readers go through the rows from above to below, in whatever order they were made."""
         before: QWidget = self
+        above: QWidget | None = None
+        for row in reversed(self._placed):
+            widget = self._widgets.widget(row)
+            if widget is not None and above is not None:
+                widget.stackUnder(above)  # they are read in the order in which they lie over one another
+            above = widget or above
         for row in self._placed:
             widget = self._widgets.widget(row)
             for stop in stops_of(widget) if widget is not None else ():
@@ -327,7 +354,8 @@ class Transcript(QScrollArea):
     def _note_place(self, value: int) -> None:
         if self._is_arranging:
             return
-        self._is_at_end = value >= self.verticalScrollBar().maximum() - _NEAR_THE_END
+        is_near = value >= self.verticalScrollBar().maximum() - _NEAR_THE_END
+        self._is_at_end = is_near and not self._selecting.is_stroke
         self._place = self._column.place_at(value)
         if time.perf_counter() - self._arranged_at < _FRAME_S:
             self._slices.start(0)  # a wheel that is turned fast comes in many steps; they share one arrangement
@@ -343,3 +371,11 @@ class Transcript(QScrollArea):
     def _letters(self) -> Letters:
         metrics = QFontMetricsF(self.font())
         return Letters(max(4.0, metrics.averageCharWidth()), max(10.0, metrics.lineSpacing() * 1.3))
+
+
+def _is_another(before: MessageView, now: MessageView) -> bool:
+    """The message in this place is not the same any more, nor the same with more words."""
+    if now is before:
+        return False
+    is_other = type(now) is not type(before) or now.message_id != before.message_id
+    return is_other or not now.text.startswith(before.text)

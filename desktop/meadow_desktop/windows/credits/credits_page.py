@@ -23,6 +23,7 @@ from meadow_desktop.phrases import describe_failure
 from meadow_desktop.windows.column_page import ColumnPage, muted_label
 from meadow_desktop.windows.credits.day_plot import DayPlot
 from meadow_desktop.windows.credits.row_table import RowTable
+from meadow_desktop.windows.direction import lined_up
 from meadow_desktop.windows.theme import Theme
 from meadow_desktop.windows.unscrolled import Choice
 from meadow_engine.api.contributions import ContributionRow
@@ -201,6 +202,6 @@ class _Figure(QFrame):
 
     def show_view(self, view: FigureView) -> None:
         self._title.setText(view.title)
-        self._figure.setText(view.figure)
+        self._figure.setText(lined_up(view.figure))
         self._note.setText(view.note)
         self.setAccessibleName(f"{view.title}: {view.figure}")

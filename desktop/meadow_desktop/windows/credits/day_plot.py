@@ -1,6 +1,7 @@
 """Earned and spent by day as a plot: bars upwards for earned, a line with points for spent. GUI thread.
 
-The pointer, and the arrow keys, choose a day whose values are written above it.
+The pointer, and the arrow keys, choose a day whose values are written above it. Time runs from left to right in every
+language, as in plots elsewhere, and so do the arrow keys.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class DayPlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("day-plot")
+        self.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
         self.setAccessibleName(_("Credits by day"))
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -82,8 +84,6 @@ class DayPlot(QWidget):
         if step is None or not self._days:
             super().keyPressEvent(event)
             return
-        if self._is_mirrored():
-            step = -step
         self._choose(max(0, min(len(self._days) - 1, self._chosen + step)))
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -135,9 +135,8 @@ class DayPlot(QWidget):
         height = self.fontMetrics().height()
         muted, text = QColor(self._theme.muted), QColor(self._theme.text)
         wide = QRectF(_SIDE, 4, self.width() - 2 * _SIDE, height + 6)
-        begin, end = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
-        if self._is_mirrored():
-            begin, end = end, begin
+        absolute = Qt.AlignmentFlag.AlignAbsolute  # else Qt turns sides over where lines begin on the right
+        begin, end = Qt.AlignmentFlag.AlignLeft | absolute, Qt.AlignmentFlag.AlignRight | absolute
         if self._chosen >= 0:
             painter.setPen(text)
             painter.drawText(wide, begin | Qt.AlignmentFlag.AlignVCenter, self._days[self._chosen].words)
@@ -157,11 +156,14 @@ class DayPlot(QWidget):
             self.day_chosen.emit(place)
 
     def _describe(self) -> None:
-        words = self._days[self._chosen].words if 0 <= self._chosen < len(self._days) else ""
+        words = ""
+        if 0 <= self._chosen < len(self._days):
+            words = self._days[self._chosen].words
+        elif self._days:
+            words = _("{first} to {last}, at most {credits} in a day. Arrow keys choose a day.").format(
+                first=self._days[0].label, last=self._days[-1].label, credits=describe_credits(self._most)
+            )
         self.setAccessibleDescription(words)
-
-    def _is_mirrored(self) -> bool:
-        return self.layoutDirection() == Qt.LayoutDirection.RightToLeft
 
     def _floor(self) -> float:
         return self.height() - _BOTTOM
@@ -170,8 +172,7 @@ class DayPlot(QWidget):
         return (self.width() - 2 * _SIDE) / max(1, len(self._days))
 
     def _left(self, place: int) -> float:
-        shown = len(self._days) - 1 - place if self._is_mirrored() else place
-        return _SIDE + shown * self._step()
+        return _SIDE + place * self._step()
 
     def _height(self, value: float) -> float:
         return value / max(self._most, _LEAST_MOST) * (self._floor() - _TOP)
@@ -179,6 +180,4 @@ class DayPlot(QWidget):
     def _day_at(self, x: float) -> int:
         if not self._days or not _SIDE <= x < self.width() - _SIDE:
             return -1
-        shown = int((x - _SIDE) / self._step())
-        place = len(self._days) - 1 - shown if self._is_mirrored() else shown
-        return max(0, min(len(self._days) - 1, place))
+        return max(0, min(len(self._days) - 1, int((x - _SIDE) / self._step())))

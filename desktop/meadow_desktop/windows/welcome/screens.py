@@ -14,6 +14,7 @@ from meadow_desktop.tray.icon import draw_pixmap
 from meadow_desktop.welcome.choices import Choices, SwarmChoice
 from meadow_desktop.welcome.view import explain_meadow, fault_of_choice
 from meadow_desktop.windows.column_page import muted_label
+from meadow_desktop.windows.direction import margins
 from meadow_desktop.windows.status_strip import Switch
 
 
@@ -230,6 +231,6 @@ def _line(name: str, title: str, hint: str) -> QLineEdit:
 def _indented(widget: QWidget) -> QWidget:
     outer = QWidget()
     column = QVBoxLayout(outer)
-    column.setContentsMargins(24, 0, 0, 0)
+    column.setContentsMargins(margins(24, 0, 0, 0))
     column.addWidget(widget)
     return outer
