@@ -36,6 +36,15 @@ class ModelUnusableError(MeadowError):
     advice = "Choose a text generation model whose architecture the installed transformers package knows."
 
 
+class WeightsUnreadableError(ModelUnusableError):
+    """Files of a model are there, and are no weights that could be loaded."""
+
+    advice = "A file of the model may be damaged or incomplete: delete its files, and fetch it again."
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The weights of {name} cannot be read")
+
+
 class LayersOutOfRangeError(UsageError):
     code = "layers-out-of-range"
 

@@ -76,6 +76,7 @@ async def running_engine(places: Places, kept: KeptSettings) -> AsyncIterator[En
     async with saying_how_to_leave(swarm), SwarmNode.running(identity, peers, listen) as node:
 
         def order() -> Order:
+            engine.hosting_with = kept.settings
             return _order(swarm, kept.settings, node, watch.facts)
 
         sharing = Sharing(order)
@@ -126,7 +127,7 @@ async def running_engine(places: Places, kept: KeptSettings) -> AsyncIterator[En
             aclosing(senses),
             aclosing(volume),
             aclosing(ledger),
-            running_downloads(limit_bytes=lambda: most_bytes(kept.settings)) as downloads,
+            running_downloads(limit_bytes=lambda: most_bytes(kept.settings), file=places.downloads_file) as downloads,
             serving_http(
                 create_app(
                     engine,

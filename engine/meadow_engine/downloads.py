@@ -5,36 +5,28 @@
                     resume: another process ─────┘  goes on where the files end
 
 How far a download is, is read from the disk, where the files grow (`download_plan.py`): it needs no messages, and is
-true after a crash. The list itself is forgotten when the engine ends; what has arrived is not, so `start` continues it.
+true after a crash. The list itself is kept in a file (`kept_downloads.py`): what was under way when the engine ended,
+or was killed, goes on with the next one, and what was paused or has failed is there again, paused.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-
-import msgspec
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 from meadow_client.errors import MeadowError, UsageError
 from meadow_client.models.room import NoRoomForModelError, bytes_on_disk
 from meadow_engine.api.downloads import Download, DownloadSize, DownloadState
-from meadow_engine.download_plan import DiskFullError, DownloadPlan, Hub
-from meadow_engine.download_process import FetchFailed, FetchOrder, report_decoder
-from meadow_engine.log_files import pipe_to
-
-COMMAND = (sys.executable, "-m", "meadow_engine.download_process")
+from meadow_engine.download_child import COMMAND, fetch_in_process
+from meadow_engine.download_plan import DiskFullError, DownloadPlan, Hub, HubUnreachableError, incomplete_path
+from meadow_engine.kept_downloads import KeptDownload, keep_downloads, read_downloads
 
 # Room that a download leaves on the disk, for everything else that is written there.
 SPARE_BYTES = 500_000_000
-_GRACE_S = 3.0
-# xet, the Hub's newer protocol, cannot go on with half a file of another process.
-_ENVIRONMENT = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONUNBUFFERED": "1"}
-
-log = logging.getLogger(__name__)
+# An engine that starts with the computer is often up before the network is.
+_NETWORK_WAITS_S = (5.0, 15.0, 60.0)
 
 
 class NoSuchDownloadError(UsageError):
@@ -43,14 +35,6 @@ class NoSuchDownloadError(UsageError):
 
     def __init__(self, model: str) -> None:
         super().__init__(f"{model} is not being fetched")
-
-
-class DownloadEndedError(MeadowError):
-    code = "download-ended"
-    advice = "Try again; what has arrived is kept. The log may say more."
-
-    def __init__(self, model: str) -> None:
-        super().__init__(f"The process that fetched {model} ended by itself")
 
 
 class _Fetch:
@@ -74,7 +58,7 @@ class _Fetch:
 
 
 class Downloads:
-    """All downloads since the engine started. Create one with `running_downloads`."""
+    """All downloads since the engine started, and those that were not done before. Made by `running_downloads`."""
 
     def __init__(
         self,
@@ -83,15 +67,35 @@ class Downloads:
         command: Sequence[str] = COMMAND,
         free_bytes: Callable[[DownloadPlan], int] = DownloadPlan.free_bytes,
         limit_bytes: Callable[[], int] = lambda: 0,
+        file: Path | None = None,
+        network_waits_s: Sequence[float] = _NETWORK_WAITS_S,
     ) -> None:
-        """`limit_bytes` is asked every time: the most that model files may take of the disk; 0 is no limit."""
+        """`limit_bytes` is asked every time: the most that model files may take of the disk; 0 is no limit.
+
+        `file` is where the list is kept; with None it ends with the engine. What goes on by itself after a restart
+        waits for the network `network_waits_s`, one after the other, before it has failed.
+        """
         self._group = group
         self._hub = hub
         self._command = command
         self._free_bytes = free_bytes
         self._limit_bytes = limit_bytes
+        self._file = file
+        self._network_waits_s = network_waits_s
         self._fetches: dict[str, _Fetch] = {}
         self._changing = asyncio.Lock()
+        self._keeping = asyncio.Lock()
+
+    async def restore(self) -> None:
+        """Go on with what the last engine was fetching, and show again what waited then."""
+        if self._file is None:
+            return
+        for kept in await asyncio.to_thread(read_downloads, self._file):
+            fetch = self._fetches[kept.model] = _Fetch(kept.plan(self._hub))
+            if kept.is_paused:
+                fetch.state = "paused"
+            else:
+                self._begin(fetch, is_restored=True)
 
     async def size(self, model: str) -> DownloadSize:
         """What fetching MODEL would cost.
@@ -122,6 +126,7 @@ class Downloads:
                 await asyncio.to_thread(self._check_room, plan, size)
                 known = self._fetches[model] = _Fetch(plan)
                 self._begin(known)
+        await self._keep()
         return await asyncio.to_thread(known.shown)
 
     async def pause(self, model: str) -> Download:
@@ -138,6 +143,7 @@ class Downloads:
                 fetch.task = None
             if fetch.state == "downloading":
                 fetch.state = "paused"
+        await self._keep()
         return await asyncio.to_thread(fetch.shown)
 
     async def resume(self, model: str) -> Download:
@@ -150,7 +156,24 @@ class Downloads:
         async with self._changing:
             if fetch.state in ("paused", "failed"):
                 self._begin(fetch)
+        await self._keep()
         return await asyncio.to_thread(fetch.shown)
+
+    async def remove(self, model: str) -> list[Download]:
+        """Fetch MODEL no more, and delete its unfinished files; those that are whole stay. All others are returned.
+
+        Raises:
+            NoSuchDownloadError: it was never begun.
+            OSError: a file cannot be deleted; the download is paused then.
+        """
+        fetch = self._known(model)
+        await self.pause(model)
+        async with self._changing:
+            if fetch.task is None and self._fetches.get(model) is fetch:
+                await asyncio.to_thread(_delete_unfinished, fetch.plan)
+                del self._fetches[model]
+        await self._keep()
+        return await self.all()
 
     def _check_room(self, plan: DownloadPlan, size: DownloadSize) -> None:
         if size.fetch_bytes <= 0 or plan.folder is None:
@@ -168,58 +191,41 @@ class Downloads:
         except KeyError:
             raise NoSuchDownloadError(model) from None
 
-    def _begin(self, fetch: _Fetch) -> None:
+    def _begin(self, fetch: _Fetch, *, is_restored: bool = False) -> None:
         fetch.state, fetch.failure = "downloading", None
-        fetch.task = self._group.create_task(self._follow(fetch))
+        fetch.task = self._group.create_task(self._follow(fetch, is_restored=is_restored))
 
-    async def _follow(self, fetch: _Fetch) -> None:
+    async def _follow(self, fetch: _Fetch, *, is_restored: bool) -> None:
         """Run the process of a download to its end, and note what came of it."""
         try:
-            fetch.failure = await self._run(fetch.plan)
+            if is_restored:
+                size = await asyncio.to_thread(self._size_of, fetch.plan)
+                await asyncio.to_thread(self._check_room, fetch.plan, size)
+            fetch.failure = await fetch_in_process(fetch.plan, self._hub, self._command)
+            for wait_s in self._network_waits_s if is_restored else ():
+                if fetch.failure is None or fetch.failure.code != HubUnreachableError.code:
+                    break
+                await asyncio.sleep(wait_s)
+                fetch.failure = await fetch_in_process(fetch.plan, self._hub, self._command)
+        except MeadowError as error:
+            fetch.failure = error
         except OSError as error:
             fetch.failure = MeadowError(f"Fetching cannot be started ({error.strerror})", "Look at the log.")
         fetch.state = "done" if fetch.failure is None else "failed"
         fetch.task = None
+        await self._keep()
 
-    async def _run(self, plan: DownloadPlan) -> MeadowError | None:
-        if plan.folder is None:
-            return None
-        with pipe_to(log) as stderr:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=stderr,
-                env={**os.environ, **_ENVIRONMENT},
-                start_new_session=True,  # Ctrl-C is for the engine
-            )
-        assert process.stdin is not None  # noqa: S101 - a pipe was asked for
-        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-        try:
-            process.stdin.write(msgspec.json.encode(self._order(plan)) + b"\n")
-            report = None
-            async for line in process.stdout:
-                with suppress(ValueError):  # a library that prints
-                    report = report_decoder.decode(line)
-            await process.wait()
-        finally:
-            process.stdin.close()
-            await _end(process)
-        if isinstance(report, FetchFailed):
-            failure = MeadowError(report.message, report.advice)
-            failure.code = report.code
-            return failure
-        return None if report is not None else DownloadEndedError(plan.model)
-
-    def _order(self, plan: DownloadPlan) -> FetchOrder:
-        return FetchOrder(
-            model=plan.model,
-            commit=plan.commit,
-            folder=str(plan.folder),
-            files=[(file.name, file.size_bytes, file.blob) for file in plan.files],
-            endpoint=self._hub.endpoint,
-            cache=None if self._hub.cache is None else str(self._hub.cache),
-        )
+    async def _keep(self) -> None:
+        """Write down what is not done. What has failed waits for the person after a restart, as what is paused does."""
+        if self._file is None:
+            return
+        async with self._keeping:
+            kept = [
+                KeptDownload.of(fetch.plan, is_paused=fetch.state != "downloading")
+                for fetch in self._fetches.values()
+                if fetch.state != "done" and fetch.plan.folder is not None
+            ]
+            await asyncio.to_thread(keep_downloads, self._file, kept)
 
     def _size_of(self, plan: DownloadPlan) -> DownloadSize:
         here_bytes = plan.here_bytes()
@@ -239,19 +245,11 @@ class Downloads:
                 fetch.task.cancel()
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
+def _delete_unfinished(plan: DownloadPlan) -> None:
+    if plan.folder is None:
         return
-    with suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), _GRACE_S)
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+    for file in plan.files:
+        incomplete_path(plan.folder, file).unlink(missing_ok=True)
 
 
 @asynccontextmanager
@@ -259,11 +257,13 @@ async def running_downloads(
     hub: Hub | None = None,
     command: Sequence[str] = COMMAND,
     limit_bytes: Callable[[], int] = lambda: 0,
+    file: Path | None = None,
 ) -> AsyncIterator[Downloads]:
-    """Downloads that go on within the block; all processes are gone when it ends."""
+    """Downloads that go on within the block; all processes are gone when it ends. `file` keeps the list meanwhile."""
     async with asyncio.TaskGroup() as group:
-        downloads = Downloads(group, hub or Hub(), command, limit_bytes=limit_bytes)
+        downloads = Downloads(group, hub or Hub(), command, limit_bytes=limit_bytes, file=file)
         try:
+            await downloads.restore()
             yield downloads
         finally:
             downloads.end()

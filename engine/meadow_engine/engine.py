@@ -13,6 +13,7 @@ from meadow_client.errors import UsageError
 from meadow_client.gateway.askable import AskableModel
 from meadow_client.models.answering import Answerer
 from meadow_client.models.description import ModelDescription
+from meadow_client.swarm.directory import Server
 from meadow_client.swarm.node import SwarmNode
 from meadow_client.swarm.trips import Trips
 from meadow_engine.accounting import Accounting
@@ -20,6 +21,7 @@ from meadow_engine.api.autostart import AutostartStatus
 from meadow_engine.api.commands import PauseLength
 from meadow_engine.api.contributions import ContributionRow, Contributions, RowsAsked
 from meadow_engine.api.places import Places
+from meadow_engine.api.settings import Counts, Settings
 from meadow_engine.api.settings_overview import SettingsOverview
 from meadow_engine.api.status import EngineStatus, ModelStatus, SharingState, WhyNot
 from meadow_engine.api.storage import StorageOverview
@@ -86,6 +88,9 @@ class Engine:
         self._telling = asyncio.Event()
         sharing.on_change = watch.on_change = self.tell_change
         self._keeping = asyncio.Lock()
+        self._began_with = kept.settings
+        self.hosting_with = kept.settings
+        """The settings with which hosting began, while anything is hosted."""
         self.url = ""
         self.being_fetched: Callable[[], Awaitable[set[str]]] = _nothing
         """Repositories whose files are on their way."""
@@ -149,17 +154,20 @@ class Engine:
             self._keep_awake.follow(False)
 
     async def models(self) -> list[ModelStatus]:
-        """All models of the swarm, this engine's own first."""
-        return [model.status() for model in (await self.swarm()).models]
+        """All models of the swarm, this engine's own first. Asks the directory only, none of the servers."""
+        known, servers = await self._known_and_announced()
+        return [model.status() for model in overview(servers, known)]
 
     async def swarm(self) -> SwarmOverview:
-        """Who holds what, and how fast that would be."""
-        known = await self._chats.known()
+        """Who holds what, and how fast that would be. Measures the way to every server, within `LOOK_S` of `Trips`."""
+        known, servers = await self._known_and_announced()
         hosted = self._sharing.hosted
         own_peers = {self._node.peer} if hosted is None else {self._node.peer, hosted.peer}
-        servers = await self._node.directory.all_servers()
         trips = await self._trips.to({server.peer for server in servers} - own_peers)
         return SwarmOverview(models=overview(servers, known, own_peers, trips))
+
+    async def _known_and_announced(self) -> tuple[Sequence[ModelDescription], Sequence[Server]]:
+        return await self._chats.known(), await self._node.directory.all_servers()
 
     async def storage(self) -> StorageOverview:
         """What model files take of the disk."""
@@ -193,13 +201,16 @@ class Engine:
         return await self._wish(lambda known, now_s: wishes.share_anyway(known, code, now_s))
 
     def settings(self) -> SettingsOverview:
-        return self._kept.overview()
+        in_use: dict[Counts, Settings] = {"next-start": self._began_with}
+        if self._sharing.state in _HOSTING:
+            in_use["next-sharing"] = self.hosting_with
+        return self._kept.overview(in_use)
 
     async def change_settings(self, values: Mapping[str, object]) -> SettingsOverview:
         """Raises what `KeptSettings.change` raises."""
         await asyncio.to_thread(self._kept.change, values)
         self._put_settings_in_force()
-        return self._kept.overview()
+        return self.settings()
 
     async def autostart(self) -> AutostartStatus:
         return await asyncio.to_thread(look_at_autostart)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from meadow_client.errors import UsageError
-from meadow_engine.api.settings import Settings
+from meadow_engine.api.settings import Counts, Settings
 from meadow_engine.api.settings_overview import SettingsOverview, fixed_by, state_of_settings
 from meadow_engine.settings_file import change_settings, read_leniently
 from meadow_engine.settings_layers import Layer, LayeredSettings, read_variables
@@ -62,14 +62,14 @@ class KeptSettings:
         """Sentences about what cannot be meant, and what follows from it; empty when all is well."""
         return self._layered.words()
 
-    def overview(self) -> SettingsOverview:
-        """Everything that the settings page shows."""
+    def overview(self, in_use: Mapping[Counts, Settings] | None = None) -> SettingsOverview:
+        """Everything that the settings page shows; `in_use` as for `state_of_settings`."""
         layered = self._layered
         return SettingsOverview(
             file=str(self._path),
             can_change=layered.can_change,
             problems=layered.words(),
-            settings=state_of_settings(layered.settings, layered.sources),
+            settings=state_of_settings(layered.settings, layered.sources, in_use),
         )
 
     def change(self, changes: Mapping[str, object]) -> Settings:

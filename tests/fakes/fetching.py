@@ -44,6 +44,11 @@ class FakeFetching:
     async def resume(self, model: str) -> Download:
         return self._change(model, "downloading")
 
+    async def remove(self, model: str) -> list[Download]:
+        self._change(model, "paused")
+        del self._found[model]
+        return list(self._found.values())
+
     def _change(self, model: str, state: DownloadState) -> Download:
         if model not in self._found:
             raise NoSuchDownloadError(model)

@@ -1,19 +1,23 @@
-"""A model that only the swarm holds: what the client needs of it is fetched, within the limits of the disk."""
+"""Models from huggingface.co: what a chat needs is fetched as far as the disk may take it, and goes on after a kill."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from fakes import processes
+from fakes.hub_models import EMBEDDINGS, MIB, MODEL, NEEDED, model_in_parts
 from fakes.hub_server import FakeHub, HubModel, running_hub
 from fakes.nonsense_model import LAYERS, told_alone, write_nonsense_model
-from fakes.processes import LOOPBACK, running_meadow, serve_arguments
+from fakes.processes import LOOPBACK, Program, running_meadow, serve_arguments
 
 REPOSITORY = "people/meadow-nonsense"
 QUESTION = [{"role": "user", "content": "What is Meadow?"}]
@@ -51,14 +55,26 @@ def post(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
     ):
         settings = f'listen = ["{LOOPBACK}"]\ndevice = "cpu"\ninitial_peers = ["{server.address}"]\n'
         (base / "config" / "settings.toml").write_text(settings)
-        online = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "huggingface")}
-        offline = processes.environment()
-        monkeypatch.setattr(processes, "environment", lambda: {**offline, **online})
-        with running_meadow("--no-gui", "--base-dir", str(base)):
-            running = json.loads((base / "run" / "engine.json").read_text())
-            headers = {"Authorization": f"Bearer {running['token']}"}
-            with httpx.Client(base_url=running["url"], headers=headers, timeout=60) as client:
-                yield Post(client, model, hub)
+        go_online(monkeypatch, hub, tmp_path)
+        with running_engine(base) as (_program, client):
+            yield Post(client, model, hub)
+
+
+def go_online(monkeypatch: pytest.MonkeyPatch, hub: FakeHub, folder: Path) -> None:
+    """Programs that are started from here on find this hub, and keep its files in the folder."""
+    online = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url, "HF_HOME": str(folder / "huggingface")}
+    offline = processes.environment()
+    monkeypatch.setattr(processes, "environment", lambda: {**offline, **online})
+
+
+@contextmanager
+def running_engine(base: Path) -> Iterator[tuple[Program, httpx.Client]]:
+    """The daemon with this folder, and who asks it."""
+    with running_meadow("--no-gui", "--base-dir", str(base)) as program:
+        running = json.loads((base / "run" / "engine.json").read_text())
+        headers = {"Authorization": f"Bearer {running['token']}"}
+        with httpx.Client(base_url=running["url"], headers=headers, timeout=60) as client:
+            yield program, client
 
 
 def test_a_model_of_the_swarm_is_fetched_for_a_chat_and_takes_no_more_than_it_may(post: Post) -> None:
@@ -84,3 +100,42 @@ def test_a_model_of_the_swarm_is_fetched_for_a_chat_and_takes_no_more_than_it_ma
     assert stored["free_bytes"] > 0
     assert post.delete(REPOSITORY) == (409, "model-in-use")
     assert post.delete("people/nothing") == (404, "model-not-stored")
+
+
+def test_a_download_goes_on_after_the_engine_was_killed_and_fetches_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "engine"
+    (base / "config").mkdir(parents=True)
+    (base / "config" / "settings.toml").write_text(f'listen = ["{LOOPBACK}"]\ndevice = "cpu"\n')
+    with running_hub({MODEL: model_in_parts()}) as hub:
+        go_online(monkeypatch, hub, tmp_path)
+        hub.stops_at[EMBEDDINGS] = 3 * MIB
+        with running_engine(base) as (program, engine):
+            assert engine.post("/api/downloads", json={"model": MODEL}).status_code == 200
+            hub.wait_until_stopped()
+            once(engine, lambda download: download["done_bytes"] >= 3 * MIB)
+            program.kill()
+        hub.go_on()
+        with running_engine(base) as (program, engine):
+            done = once(engine, lambda download: download["state"] != "downloading")
+            assert (done["model"], done["state"]) == (MODEL, "done")
+            assert done["done_bytes"] == done["total_bytes"]
+        with running_engine(base) as (program, engine):
+            assert engine.get("/api/downloads").json() == []
+        files = hub.models[MODEL].files
+        whole_bytes = len(files[EMBEDDINGS])
+        assert hub.sent_of(EMBEDDINGS) == [(0, 3 * MIB), (3 * MIB, whole_bytes - 3 * MIB)]
+        for name in set(NEEDED) - {EMBEDDINGS}:
+            assert hub.sent_of(name) == [(0, len(files[name]))], name
+
+
+def once(engine: httpx.Client, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The one download, once this is so."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        [found] = engine.get("/api/downloads").json()
+        if is_so(found):
+            return dict(found)
+        time.sleep(0.05)
+    raise AssertionError(found)

@@ -11,10 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
 
-import httpx
 import pytest
 
-from fakes.processes import LOOPBACK, close, start_meadow, wait_ready, wait_until
+from fakes.engine_folder import ANY_MACHINE, EngineFolder
+from fakes.processes import LOOPBACK, wait_until
 from meadow_assets import demo_model_path
 from meadow_client.identity import new_identity
 from meadow_client.models.description import ModelDescription, describe
@@ -24,22 +24,7 @@ from meadow_client.wire.messages import PROTOCOL, VERSION, Open, Opened, Ping, P
 from meadow_engine.host.child import HostChild, running_host
 from meadow_engine.host.protocol import Limits, Order, Served, Serving
 
-ALLOWING = """
-listen = ["{loopback}"]
-device = "cpu"
-dtype = "float32"
-share = true
-mode = "always"
-foreign_cpu_percent = 100
-memory_kept_gb = 0
-disk_kept_gb = 0
-share_on_battery = true
-share_metered = true
-too_hot_c = 110
-cool_again_c = 105
-keep_awake = true
-monthly_volume_gb = 1
-"""
+SETTINGS = {**ANY_MACHINE, "share": True, "mode": "always", "keep_awake": True, "monthly_volume_gb": 1}
 RATE = 125_000.0
 TOKENS = 400
 MANY = 1 << 30
@@ -139,30 +124,20 @@ def test_a_month_that_is_used_up_ends_sharing_and_a_higher_limit_brings_it_back(
 ) -> None:
     monkeypatch.setenv("WAKEPY_FAKE_SUCCESS", "yes")
     counted = {"month": f"{datetime.now():%Y-%m}", "sent_bytes": 700_000_000, "received_bytes": 300_000_000}
-    for name, text in (
-        ("config/settings.toml", ALLOWING.format(loopback=LOOPBACK)),
-        ("data/volume.json", json.dumps(counted)),
-    ):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).write_text(text)
-    program = start_meadow("--no-gui", "--base-dir", str(tmp_path))
-    try:
-        wait_ready(program)
-        running = json.loads((tmp_path / "run" / "engine.json").read_text())
-        headers = {"Authorization": f"Bearer {running['token']}"}
-        with httpx.Client(base_url=running["url"], headers=headers, timeout=20) as api:
+    folder = EngineFolder(tmp_path)
+    folder.write_settings(SETTINGS)
+    folder.write("data/volume.json", json.dumps(counted))
+    with folder.engine() as program, folder.client() as api:
 
-            def codes() -> list[str]:
-                return [reason["code"] for reason in api.get("/api/status").json()["reasons"]]
+        def codes() -> list[str]:
+            return [reason["code"] for reason in api.get("/api/status").json()["reasons"]]
 
-            wait_until(lambda: codes() == ["volume-used"], 20, "the reason")
-            status = api.get("/api/status").json()
-            assert (status["sent_bytes"], status["received_bytes"]) == (700_000_000, 300_000_000)
-            assert 0 < status["may_begin_s"] <= 31 * 24 * 3600
-            changed = api.patch("/api/settings", json={"values": {"monthly_volume_gb": 2}})
-            assert changed.status_code == 200, changed.text
-            wait_until(lambda: api.get("/api/status").json()["sharing"] == "sharing", 60, "sharing")
-            wait_until(lambda: "kept awake while it shares" in program.log(), 10, "the line about keeping awake")
-    finally:
-        close(program)
+        wait_until(lambda: codes() == ["volume-used"], 20, "the reason")
+        status = api.get("/api/status").json()
+        assert (status["sent_bytes"], status["received_bytes"]) == (700_000_000, 300_000_000)
+        assert 0 < status["may_begin_s"] <= 31 * 24 * 3600
+        changed = api.patch("/api/settings", json={"values": {"monthly_volume_gb": 2}})
+        assert changed.status_code == 200, changed.text
+        wait_until(lambda: api.get("/api/status").json()["sharing"] == "sharing", 60, "sharing")
+        wait_until(lambda: "kept awake while it shares" in program.log(), 10, "the line about keeping awake")
     assert json.loads((tmp_path / "data" / "volume.json").read_text())["sent_bytes"] >= 700_000_000

@@ -4,87 +4,34 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
 from fakes.desktop_display import Display
-from fakes.processes import LOOPBACK, Program, close, is_gone, run_meadow, start_meadow, wait_ready, wait_until
-from meadow_engine.api.status import EngineStatus
+from fakes.engine_folder import ANY_MACHINE, EngineFolder, hosts_of
+from fakes.processes import LOOPBACK, is_gone, run_meadow, wait_until
 from meadow_engine.cli.console import note
 
-SETTINGS = {
-    "listen": [LOOPBACK],
-    "device": "cpu",
-    "dtype": "float32",
-    "share": True,
-    "mode": "always",
-    "foreign_cpu_percent": 100,
-    "memory_kept_gb": 0,
-    "disk_kept_gb": 0,
-    "share_on_battery": True,
-    "share_metered": True,
-    "too_hot_c": 110,
-    "cool_again_c": 105,
-    "public_name": "engine of the tests",
-}
-BEGINS_S = 60.0
+SETTINGS = {**ANY_MACHINE, "share": True, "mode": "always", "public_name": "engine of the tests"}
 
 
-class Home:
-    """A base folder with settings, and the engine that runs in it."""
-
-    def __init__(self, base: Path) -> None:
-        self.base = base
-
-    def write_settings(self, **changes: object) -> None:
-        lines = [f"{name} = {json.dumps(value)}" for name, value in {**SETTINGS, **changes}.items()]
-        self.write("config/settings.toml", "\n".join(lines))
-
-    def write(self, name: str, text: str) -> None:
-        path = self.base / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    @contextmanager
-    def engine(self) -> Iterator[Program]:
-        program = start_meadow("--no-gui", "--base-dir", str(self.base))
-        try:
-            yield wait_ready(program)
-        finally:
-            close(program)
+class Home(EngineFolder):
+    """A computer with a terminal."""
 
     def meadow(self, *arguments: str) -> str:
         done = run_meadow(*arguments, "--base-dir", str(self.base))
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def status(self) -> EngineStatus:
-        running = json.loads((self.base / "run" / "engine.json").read_text())
-        reply = httpx.get(
-            f"{running['url']}/api/status", headers={"Authorization": f"Bearer {running['token']}"}, timeout=20
-        )
-        return EngineStatus.model_validate_json(reply.content)
-
-    def until(self, sharing: str, timeout_s: float = BEGINS_S) -> None:
-        wait_until(lambda: self.status().sharing == sharing, timeout_s, f"the state {sharing}")
-
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     found = Home(tmp_path)
-    found.write_settings()
+    found.write_settings(SETTINGS)
     return found
-
-
-def hosts_of(program: Program) -> list[psutil.Process]:
-    """The host processes of an engine, without what they have started."""
-    children = psutil.Process(program.process.pid).children()
-    return [child for child in children if child.name() != "p2pd" and not is_gone(child)]
 
 
 def test_a_pause_holds_over_a_restart_until_it_is_taken_back(home: Home) -> None:
@@ -165,7 +112,7 @@ def since(began_s: float, is_so: Callable[[], bool], what: str) -> float:
 
 
 def test_a_touch_of_the_mouse_gives_everything_back_and_quiet_brings_it_again(home: Home, display: Display) -> None:
-    home.write_settings(mode="when-idle", idle_s=2, quiet_s=1)
+    home.write_settings({**SETTINGS, "mode": "when-idle", "idle_s": 2, "quiet_s": 1})
     display.move(10, 10)
     with home.engine() as program:
         assert home.status().sharing in ("off", "waiting", "starting")

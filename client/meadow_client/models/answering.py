@@ -21,7 +21,7 @@ from typing import Any
 from safetensors import SafetensorError
 from transformers import AutoTokenizer
 
-from meadow_client.errors import ContextExceededError, ModelUnusableError, UsageError
+from meadow_client.errors import ContextExceededError, ModelUnusableError, UsageError, WeightsUnreadableError
 from meadow_client.models.answer_run import AnswerRun
 from meadow_client.models.answers import AnswerCutError, AnswerEvent, End, Piece, Question
 from meadow_client.models.auto import AutoDistributedModelForCausalLM
@@ -86,7 +86,7 @@ class Answerer:
         try:
             model = AutoDistributedModelForCausalLM.connect(description, client, dtype=dtype)
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-            raise ModelUnusableError(f"The weights of {description.name} cannot be read") from error
+            raise WeightsUnreadableError(description.name) from error
         loaded = None
         if draft is not None:
             loaded = DraftModel.load(draft, description, tokenizer)

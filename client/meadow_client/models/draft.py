@@ -8,7 +8,7 @@ from typing import Any
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from meadow_client.errors import ModelUnusableError
+from meadow_client.errors import ModelUnusableError, WeightsUnreadableError
 from meadow_client.models.description import ModelDescription, describe
 
 _FIRST_GUESS = 5  # tokens
@@ -51,7 +51,7 @@ class DraftModel:
         try:
             model = AutoModelForCausalLM.from_pretrained(source, dtype="auto").eval()
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-            raise ModelUnusableError(f"The weights of the draft model {description.name} cannot be read") from error
+            raise WeightsUnreadableError(f"the draft model {description.name}") from error
         return cls(prepare(model), description.context_length)
 
 

@@ -1,8 +1,8 @@
 """Fetching a model's files from huggingface.co: what it will cost, and how far it is.
 
 `GET /api/downloads/size?model=ID` comes first, so that nobody is surprised; `POST /api/downloads` begins, and
-`POST /api/downloads/pause` and `/resume` hold and continue. `GET /api/downloads` lists what was begun since the engine
-started.
+`POST /api/downloads/pause` and `/resume` hold and continue, and `/remove` gives up. `GET /api/downloads` lists what was
+begun since the engine started, and what was not done before: it outlives the engine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LONGEST_MODEL = 256
 
 
 class FetchModel(BaseModel):
-    """The body of `POST /api/downloads` and of `pause` and `resume` below it."""
+    """The body of `POST /api/downloads` and of `pause`, `resume` and `remove` below it."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,7 +1,7 @@
 """Where Meadow keeps files on this computer; the desktop and the engine agree on these places.
 
 configuration   settings.toml, api-key
-data            conversations/, identity, host-identity, ledger.sqlite, swarms.json, swarms/
+data            conversations/, downloads.json, identity, host-identity, ledger.sqlite, swarms.json, swarms/
 cache           downloaded model files
 logs            engine.log, desktop.log
 runtime         engine.json (how to reach the running engine; mode 0600), locks
@@ -60,6 +60,11 @@ class Places:
     def ledger_file(self) -> Path:
         """What was computed for others, and by others."""
         return self.data / "ledger.sqlite"
+
+    @property
+    def downloads_file(self) -> Path:
+        """Models that were being fetched, or paused, when the engine ended."""
+        return self.data / "downloads.json"
 
     @property
     def swarms_file(self) -> Path:

@@ -2,7 +2,11 @@
 
 `idle_s` here is `idle_s` in settings.toml, `MEADOW_IDLE_S` in the environment, `--idle-s` of `meadow --no-gui`, a row
 of the settings page (`settings_overview.py`) and of docs/settings.md (`settings_page.py`). Flag wins over variable over
-file over default; `meadow_engine.settings_layers` puts them on top of each other. A name's ending is its unit.
+file over default; `meadow_engine.settings_layers` puts them on top of each other. A name's ending is its unit; a number
+that ends with `_share` is a fraction, which people read in percent.
+
+`json_schema_extra` holds more words of a setting: `choice_titles`, what each choice means; `zero`, what 0 means where
+it is no amount; and `counts`, when a change counts where that is not at once (`Counts`).
 """
 
 from __future__ import annotations
@@ -16,6 +20,9 @@ from meadow_engine.api.sharing_settings import AmountSettings, WhenSettings
 
 COMPUTERS_NAME = "this computer's name"
 
+Counts = Literal["at-once", "next-sharing", "next-start"]
+"""From when on a changed setting counts: when layers are hosted the next time, or when the engine starts again."""
+
 
 class SwarmSettings(BaseModel):
     """What this computer works on, with whom, and by which means."""
@@ -27,6 +34,7 @@ class SwarmSettings(BaseModel):
         Field(
             title="Model",
             description="Folder or huggingface.co name; empty means the small bundled demo model.",
+            json_schema_extra={"counts": "next-start"},
         ),
     ] = ""
     models: Annotated[
@@ -38,13 +46,18 @@ class SwarmSettings(BaseModel):
     ] = []
     initial_peers: Annotated[
         list[str],
-        Field(title="Swarm", description="Addresses or invitations of computers of the swarm to join."),
+        Field(
+            title="Swarm",
+            description="Addresses or invitations of computers of the swarm to join.",
+            json_schema_extra={"counts": "next-start"},
+        ),
     ] = []
     listen: Annotated[
         list[str],
         Field(
             title="Listen",
             description="Multiaddresses where other computers reach this one; empty: any port.",
+            json_schema_extra={"counts": "next-start"},
         ),
     ] = []
     public_name: Annotated[
@@ -53,7 +66,7 @@ class SwarmSettings(BaseModel):
             title="Public name",
             description="What other people see beside the layers you hold.",
             max_length=64,
-            json_schema_extra={"default": COMPUTERS_NAME},
+            json_schema_extra={"default": COMPUTERS_NAME, "counts": "next-sharing"},
         ),
     ] = Field(default_factory=lambda: platform.node()[:64] or "meadow")
     layers: Annotated[
@@ -62,22 +75,50 @@ class SwarmSettings(BaseModel):
             title="Layers",
             description="A:B hosts exactly these layers; empty lets Meadow choose.",
             pattern=r"^(\d+:\d+)?$",
+            json_schema_extra={"counts": "next-sharing"},
         ),
     ] = ""
-    device: Annotated[str, Field(title="Device", description="auto, cpu, cuda, cuda:1 or mps.")] = "auto"
+    device: Annotated[
+        str,
+        Field(
+            title="Device",
+            description="What computes for others: cpu, cuda, cuda:1 or mps; auto takes the best there is.",
+            json_schema_extra={"counts": "next-sharing"},
+        ),
+    ] = "auto"
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16", "float16"],
-        Field(title="Number format", description="How weights are kept; auto follows the model."),
+        Field(
+            title="Number format",
+            description="How weights are kept; automatic follows the model.",
+            json_schema_extra={
+                "counts": "next-sharing",
+                "choice_titles": {
+                    "auto": "Automatic",
+                    "float32": "32 bits (float32)",
+                    "bfloat16": "16 bits (bfloat16)",
+                    "float16": "16 bits (float16)",
+                },
+            },
+        ),
     ] = "auto"
     quantization: Annotated[
         Literal["none", "int8", "nf4"],
-        Field(title="Compression", description="Keep weights in 8 or 4 bits to fit more layers."),
+        Field(
+            title="Compression",
+            description="Keep weights in 8 or 4 bits to fit more layers.",
+            json_schema_extra={
+                "counts": "next-sharing",
+                "choice_titles": {"none": "None", "int8": "8 bits", "nf4": "4 bits"},
+            },
+        ),
     ] = "none"
     port: Annotated[
         int,
         Field(
             title="Port",
-            description="Of the OpenAI-compatible server on this computer; 0: any.",
+            description="Of the OpenAI-compatible server on this computer.",
+            json_schema_extra={"counts": "next-start", "zero": "Any"},
             ge=0,
             le=65535,
         ),
@@ -102,6 +143,11 @@ UNITS = {"s": "seconds", "c": "°C", "gb": "GB", "mbit": "Mbit/s", "percent": "%
 def unit_of(name: str) -> str:
     """The unit that a setting's name ends with, in words; empty where it has none."""
     return UNITS.get(name.rpartition("_")[2], "") if "_" in name else ""
+
+
+def is_fraction(name: str) -> bool:
+    """Whether a setting's value is a part of a whole, which is 1."""
+    return name.endswith("_share")
 
 
 def variable_of(name: str) -> str:

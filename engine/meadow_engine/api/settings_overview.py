@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from meadow_engine.api.settings import GROUPS, Settings, flag_of, unit_of, variable_of
+from meadow_engine.api.settings import GROUPS, Counts, Settings, flag_of, is_fraction, unit_of, variable_of
 
 Source = Literal["flag", "variable", "file", "default"]
 Value = bool | int | float | str | list[str]
-Kind = Literal["switch", "choice", "whole-number", "number", "text", "list"]
+Kind = Literal["switch", "choice", "whole-number", "number", "fraction", "text", "list"]
 
 _KINDS: Mapping[str, Kind] = {
     "boolean": "switch",
@@ -32,9 +32,12 @@ class SettingDescription(BaseModel):
     group: str = Field(description="Heading under which it is shown.")
     title: str
     description: str
-    kind: Kind
+    kind: Kind = Field(description="Of a `fraction`, 1 is the whole: people read it as 100 %.")
     unit: str = Field(default="", description="In words, such as `seconds`; may be empty.")
     choices: list[str] = Field(default=[], description="Of a `choice`: all there are.")
+    choice_titles: dict[str, str] = Field(default={}, description="What each choice means, in words.")
+    zero: str = Field(default="", description="What 0 means, in words, where it is no amount; else empty.")
+    counts: Counts = Field(default="at-once", description="From when on a change counts.")
     minimum: float | None = None
     maximum: float | None = None
 
@@ -49,6 +52,7 @@ class SettingState(SettingDescription):
         default="",
         description="The flag or variable that fixes the value until the engine is started without it; else empty.",
     )
+    is_waiting: bool = Field(default=False, description="Another value still counts, until the time in `counts` comes.")
 
 
 class SettingsOverview(BaseModel):
@@ -68,9 +72,15 @@ def describe_settings() -> Iterator[SettingDescription]:
             yield _describe(name, str(group.model_config["title"]), schema[name])
 
 
-def state_of_settings(settings: Settings, sources: Mapping[str, Source]) -> list[SettingState]:
-    """All settings with their values; names that are not in `sources` have their default."""
-    defaults = Settings()
+def state_of_settings(
+    settings: Settings, sources: Mapping[str, Source], in_use: Mapping[Counts, Settings] | None = None
+) -> list[SettingState]:
+    """All settings with their values; names that are not in `sources` have their default.
+
+    Args:
+        in_use: the settings with which that began which counts; what has not begun is not in it.
+    """
+    defaults, in_use = Settings(), in_use or {}
     return [
         SettingState(
             **description.model_dump(),
@@ -78,6 +88,8 @@ def state_of_settings(settings: Settings, sources: Mapping[str, Source]) -> list
             default=getattr(defaults, description.name),
             source=sources.get(description.name, "default"),
             fixed_by=fixed_by(description.name, sources.get(description.name, "default")),
+            is_waiting=description.counts in in_use
+            and getattr(in_use[description.counts], description.name) != getattr(settings, description.name),
         )
         for description in describe_settings()
     ]
@@ -88,6 +100,16 @@ def fixed_by(name: str, source: Source) -> str:
     return {"flag": flag_of(name), "variable": variable_of(name)}.get(source, "")
 
 
+def describe_limits(setting: SettingDescription) -> str:
+    """What a number may be, as it is written: "1 to 86400 seconds"; empty for what has no limits."""
+    if setting.minimum is None or setting.maximum is None:
+        return ""
+    limits = f"{setting.minimum:g} to {setting.maximum:g} {setting.unit}".rstrip()
+    if setting.kind == "fraction":
+        limits += "; 1 is 100 %"
+    return f"{limits}; 0: {setting.zero[0].lower()}{setting.zero[1:]}" if setting.zero else limits
+
+
 def _describe(name: str, group: str, schema: Mapping[str, Any]) -> SettingDescription:
     choices: Sequence[str] = schema.get("enum", ())
     return SettingDescription(
@@ -95,9 +117,12 @@ def _describe(name: str, group: str, schema: Mapping[str, Any]) -> SettingDescri
         group=group,
         title=schema["title"],
         description=schema["description"],
-        kind="choice" if choices else _KINDS[schema["type"]],
+        kind="choice" if choices else "fraction" if is_fraction(name) else _KINDS[schema["type"]],
         unit=unit_of(name),
         choices=list(choices),
+        choice_titles=schema.get("choice_titles", {}),
+        zero=schema.get("zero", ""),
+        counts=schema.get("counts", "at-once"),
         minimum=schema.get("minimum"),
         maximum=schema.get("maximum"),
     )

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from meadow_engine.api.settings import GROUPS, Settings
-from meadow_engine.api.settings_overview import SettingDescription, describe_settings
+from meadow_engine.api.settings_overview import SettingDescription, describe_limits, describe_settings
 
 _BEGIN = """\
 # Settings
@@ -26,14 +26,16 @@ Every setting can be said in three ways. The first of these that says anything c
 3. a line of the file `settings.toml`: `idle_s = 60`, `share = true`, `programs = ["chess", "blender"]`. Where it lies
    is in [files-on-disk.md](files-on-disk.md); `meadow doctor` checks it.
 
-Edit the file while Meadow runs, and it counts within seconds; model, swarm, device and layers count when sharing, or
-Meadow, begins the next time. Programs change it with `PATCH /api/settings`, which leaves your comments as they are; a
-value that a flag or a variable fixes is shown as such there and cannot be changed.
+The app's *Settings* page has them all and changes the file for you; programs do so with `PATCH /api/settings`. Both
+leave your comments as they are. A value that a flag or a variable fixes is shown as such, and cannot be changed there.
 
-Meadow starts with a broken file, too. Every problem is named in the log and by `meadow status`; a value that cannot
-be meant does not count. Sharing stays off while one of the values that protect you and your computer (all of "When to
-share" and "How much to share") is broken. A file that is no TOML at all is never overwritten: mend it, or delete it for
-the defaults. A flag that cannot be meant is wrong usage, and nothing starts.
+Edit the file while Meadow runs, and it counts within seconds; model, swarm, device and layers count when sharing, or
+Meadow, begins the next time.
+
+Meadow starts with a broken file, too. Every problem is named on the *Settings* page, in the log and by `meadow status`;
+a value that cannot be meant does not count. Sharing stays off while one of the values that protect you and your
+computer (all of "When to share" and "How much to share") is broken. A file that is no TOML at all is never overwritten:
+mend it, or delete it for the defaults. A flag that cannot be meant is wrong usage, and nothing starts.
 """
 
 _END = """
@@ -74,13 +76,14 @@ def _possible(setting: SettingDescription) -> str:
         case "switch":
             return "`true`, `false`"
         case "choice":
-            return ", ".join(f"`{_toml(choice)}`" for choice in setting.choices)
+            titles = setting.choice_titles
+            return "; ".join(f"`{_toml(choice)}`: {titles[choice]}" for choice in setting.choices)
         case "list":
             return "texts"
         case "text":
             return "text"
-        case "whole-number" | "number":
-            return f"{setting.minimum:g} to {setting.maximum:g} {setting.unit}".rstrip()
+        case "whole-number" | "number" | "fraction":
+            return describe_limits(setting)
 
 
 def _toml(value: object) -> str:

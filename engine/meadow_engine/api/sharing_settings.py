@@ -1,6 +1,6 @@
 """Settings that say when this computer helps others, and with how much of itself.
 
-They are part of `Settings`; see `settings.py`. Where a number means "no limit", its description says so.
+They are part of `Settings`; see `settings.py`, which also says what `json_schema_extra` holds.
 """
 
 from __future__ import annotations
@@ -41,8 +41,14 @@ class WhenSettings(BaseModel):
         Mode,
         Field(
             title="Share when",
-            description="when-idle: while nobody uses this computer; always: also while you work; never: not now,"
-            " though you agreed.",
+            description="Whether sharing waits until you are away; all other rules hold in any case.",
+            json_schema_extra={
+                "choice_titles": {
+                    "when-idle": "While nobody uses this computer",
+                    "always": "Always, also while I work",
+                    "never": "Not now",
+                }
+            },
         ),
     ] = "when-idle"
     idle_s: Annotated[
@@ -105,7 +111,7 @@ class WhenSettings(BaseModel):
             le=100,
             title="Processor in use",
             description="When other programs keep the processor busier than this, it is given back to them; counts only"
-            " where Meadow computes on the processor. 100: whatever they do.",
+            " where Meadow computes on the processor. 100 %: whatever they do.",
         ),
     ] = 50
     quiet_s: Annotated[
@@ -126,7 +132,7 @@ class WhenSettings(BaseModel):
             ge=30,
             le=105,
             title="Cool again",
-            description="Sharing goes on below this temperature, which is lower than too_hot_c.",
+            description="Sharing goes on below this temperature, which is lower than “Too hot”.",
         ),
     ] = 75
 
@@ -152,7 +158,7 @@ class AmountSettings(BaseModel):
             ge=0.05,
             le=0.95,
             title="Memory to lend",
-            description="Share of the device's free memory that the swarm may fill; 0.8 is 80 %.",
+            description="Share of the device's free memory that the swarm may fill.",
         ),
     ] = 0.8
     memory_kept_gb: Annotated[
@@ -170,8 +176,8 @@ class AmountSettings(BaseModel):
             ge=0.1,
             le=1,
             title="Effort",
-            description="Share of the time in which the device may compute for others; less keeps it cooler and"
-            " quieter. 1: no limit.",
+            description="Share of the time in which the device may compute for others; less than all of it keeps it"
+            " cooler and quieter.",
         ),
     ] = 1.0
     upload_mbit: Annotated[
@@ -180,7 +186,8 @@ class AmountSettings(BaseModel):
             ge=0,
             le=100_000,
             title="Upload rate",
-            description="Most that is sent for others, at least 1; 0: no limit.",
+            description="Most that is sent for others: no limit, or at least 1 Mbit/s.",
+            json_schema_extra={"zero": "No limit"},
         ),
         AfterValidator(_check_upload),
     ] = 0
@@ -190,7 +197,8 @@ class AmountSettings(BaseModel):
             ge=0,
             le=100_000,
             title="Monthly volume",
-            description="Sent and received for others in a calendar month, after which sharing rests; 0: no limit.",
+            description="Sent and received for others in a calendar month, after which sharing rests.",
+            json_schema_extra={"zero": "No limit"},
         ),
     ] = 0
     disk_kept_gb: Annotated[
@@ -209,7 +217,8 @@ class AmountSettings(BaseModel):
             le=100_000,
             title="Disk space for models",
             description="Most that models from huggingface.co may take of the disk, for chats as well; nothing is"
-            " fetched beyond it. 0: no limit.",
+            " fetched beyond it.",
+            json_schema_extra={"zero": "No limit"},
         ),
     ] = 0
     keep_awake: Annotated[

@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         return run_loop(_run_engine(arguments))
     if flags_of(arguments):
         raise UsageError(
-            "Settings are flags of `meadow --no-gui` only", "Write them into settings.toml, or add --no-gui."
+            "Settings are flags of `meadow --no-gui` only",
+            "Change them on the app's Settings page or in settings.toml, or add --no-gui.",
         )
     if importlib.util.find_spec("PySide6") is None:
         raise MeadowError(

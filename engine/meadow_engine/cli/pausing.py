@@ -26,7 +26,7 @@ class PauseCommand:
             default="resumed",
             choices=get_args(PauseLength),
             metavar="30m|1h|4h|restart",
-            help="how long; without it, until `meadow resume`; restart: until the engine is started again",
+            help="how long; without it, until you resume; restart: until the engine is started again",
         )
         add_json(parser)
 

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Mapping
 
 from meadow_engine.api.settings import flag_of
-from meadow_engine.api.settings_overview import SettingDescription, describe_settings
+from meadow_engine.api.settings_overview import SettingDescription, describe_limits, describe_settings
 
 _PREFIX = "setting_"  # commands have options of the same names, which argparse would mix up
 
@@ -19,7 +19,8 @@ def add_setting_flags(parser: argparse.ArgumentParser) -> None:
     for setting in describe_settings():
         if setting.group not in groups:
             groups[setting.group] = parser.add_argument_group(
-                f"{setting.group} (with --no-gui)", "Counts until the engine ends; see docs/settings.md."
+                f"{setting.group} (with --no-gui)",
+                "Counts until the engine ends; what shall last is said on the app's Settings page or in settings.toml.",
             )
         _add(groups[setting.group], setting)
 
@@ -50,7 +51,14 @@ def _add(group: argparse._ArgumentGroup, setting: SettingDescription) -> None:
                 help=f"{words} May be repeated.",
             )
         case "choice":
-            group.add_argument(flag, choices=setting.choices, dest=where, default=argparse.SUPPRESS, help=words)
+            meanings = "; ".join(f"{choice}: {setting.choice_titles[choice]}" for choice in setting.choices)
+            group.add_argument(
+                flag,
+                choices=setting.choices,
+                dest=where,
+                default=argparse.SUPPRESS,
+                help=f"{words} {meanings}.",
+            )
         case _:
             group.add_argument(
                 flag, dest=where, metavar=_metavar(setting), default=argparse.SUPPRESS, help=words + _limits(setting)
@@ -62,6 +70,5 @@ def _metavar(setting: SettingDescription) -> str:
 
 
 def _limits(setting: SettingDescription) -> str:
-    if setting.minimum is None or setting.maximum is None:
-        return ""
-    return f" {setting.minimum:g} to {setting.maximum:g} {setting.unit.replace('%', '%%')}".rstrip() + "."
+    limits = describe_limits(setting).replace("%", "%%")
+    return f" {limits}." if limits else ""

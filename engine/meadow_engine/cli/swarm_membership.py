@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -26,50 +27,98 @@ _LATER = "The engine stays in the swarm where it is until it is started again."
 _RESTARTS = "The engine starts again now, in this swarm."
 
 
-class NewCommand:
+class _ChangingCommand(ABC):
+    """A command after which this computer is in another swarm, or keeps another list of them."""
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        self._add_own(parser)
+        parser.add_argument("--later", action="store_true", help="let it count only when Meadow is started again")
+        add_json(parser)
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        known = _change(arguments, *self._asked(arguments))
+        if arguments.json:
+            print(known.model_dump_json())
+        else:
+            self._say(arguments, _used(known))
+        return DONE
+
+    @abstractmethod
+    def _add_own(self, parser: argparse.ArgumentParser) -> None:
+        """What only this command takes."""
+
+    @abstractmethod
+    def _asked(self, arguments: argparse.Namespace) -> tuple[str, Mapping[str, Any]]:
+        """The API's path, and what is sent there. Raises `UsageError` for what nobody has to be asked."""
+
+    def _say(self, arguments: argparse.Namespace, used: SwarmEntry) -> None:
+        """Tell the person in which swarm this computer is now."""
+        print(f"This computer uses {used.name} from now on.")
+
+
+class NewCommand(_ChangingCommand):
     """`meadow swarm new [--name NAME]`."""
 
     HELP = "begin a swarm of your own with this computer, and print the link with which others join"
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+    def _add_own(self, parser: argparse.ArgumentParser) -> None:
         _add_name(parser)
-        _add_later(parser)
-        add_json(parser)
 
-    def run(self, arguments: argparse.Namespace) -> int:
-        body = {"name": _checked_name(arguments.name)}
-        known = _change(arguments, "/api/swarms/new", body)
-        swarm = _used(known)
-        if arguments.json:
-            print(known.model_dump_json())
-            return DONE
-        print(swarm.invitation)
-        note(f"This is the link to {swarm.name}; others join with `meadow swarm join LINK`. {_EVERYBODY}")
-        return DONE
+    def _asked(self, arguments: argparse.Namespace) -> tuple[str, Mapping[str, Any]]:
+        return "/api/swarms/new", {"name": _checked_name(arguments.name)}
+
+    def _say(self, arguments: argparse.Namespace, used: SwarmEntry) -> None:
+        print(used.invitation)
+        note(
+            f"This is the link to {used.name}; others join with it on the app's Swarm page, or with"
+            f" `meadow swarm join LINK`. {_EVERYBODY}"
+        )
 
 
-class JoinCommand:
+class JoinCommand(_ChangingCommand):
     """`meadow swarm join LINK [--name NAME]`."""
 
     HELP = "use the swarm of a meadow:// link from now on"
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+    def _add_own(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("link", metavar="LINK", help="a meadow:// link, or the address of a computer in the swarm")
         _add_name(parser)
-        _add_later(parser)
-        add_json(parser)
 
-    def run(self, arguments: argparse.Namespace) -> int:
+    def _asked(self, arguments: argparse.Namespace) -> tuple[str, Mapping[str, Any]]:
         from meadow_client.invitation import read_addresses
 
         read_addresses([arguments.link])
-        body = JoinSwarm(invitation=arguments.link, name=_checked_name(arguments.name)).model_dump()
-        known = _change(arguments, "/api/swarms/join", body)
-        if arguments.json:
-            print(known.model_dump_json())
-            return DONE
-        print(f"This computer uses {_used(known).name} from now on.")
-        return DONE
+        joining = JoinSwarm(invitation=arguments.link, name=_checked_name(arguments.name))
+        return "/api/swarms/join", joining.model_dump()
+
+
+class UseCommand(_ChangingCommand):
+    """`meadow swarm use NAME`."""
+
+    HELP = "go back to a swarm that this computer keeps"
+
+    def _add_own(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("name", metavar="NAME", help="as `meadow swarm list` shows it; `default` is one, too")
+
+    def _asked(self, arguments: argparse.Namespace) -> tuple[str, Mapping[str, Any]]:
+        return "/api/swarms/use", {"name": arguments.name}
+
+
+class LeaveCommand(_ChangingCommand):
+    """`meadow swarm leave NAME`."""
+
+    HELP = "forget a swarm; if it is the one in use, go back to the default one"
+
+    def _add_own(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("name", metavar="NAME", help="as `meadow swarm list` shows it")
+
+    def _asked(self, arguments: argparse.Namespace) -> tuple[str, Mapping[str, Any]]:
+        return "/api/swarms/leave", {"name": arguments.name}
+
+    def _say(self, arguments: argparse.Namespace, used: SwarmEntry) -> None:
+        print(f"{arguments.name} is forgotten. This computer uses {used.name}.")
 
 
 class ListCommand:
@@ -88,41 +137,6 @@ class ListCommand:
         print(describe(known))
         if known.needs_restart:
             note(_LATER)
-        return DONE
-
-
-class UseCommand:
-    """`meadow swarm use NAME`."""
-
-    HELP = "go back to a swarm that this computer keeps"
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("name", metavar="NAME", help="as `meadow swarm list` shows it; `default` is one, too")
-        _add_later(parser)
-        add_json(parser)
-
-    def run(self, arguments: argparse.Namespace) -> int:
-        known = _change(arguments, "/api/swarms/use", {"name": arguments.name})
-        print(known.model_dump_json() if arguments.json else f"This computer uses {_used(known).name} from now on.")
-        return DONE
-
-
-class LeaveCommand:
-    """`meadow swarm leave NAME`."""
-
-    HELP = "forget a swarm; if it is the one in use, go back to the default one"
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("name", metavar="NAME", help="as `meadow swarm list` shows it")
-        _add_later(parser)
-        add_json(parser)
-
-    def run(self, arguments: argparse.Namespace) -> int:
-        known = _change(arguments, "/api/swarms/leave", {"name": arguments.name})
-        if arguments.json:
-            print(known.model_dump_json())
-            return DONE
-        print(f"{arguments.name} is forgotten. This computer uses {_used(known).name}.")
         return DONE
 
 
@@ -150,10 +164,6 @@ def _facts(swarm: SwarmEntry) -> str:
 
 def _used(known: SwarmsOverview) -> SwarmEntry:
     return next(swarm for swarm in known.swarms if swarm.is_in_use)
-
-
-def _add_later(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--later", action="store_true", help="let it count only when Meadow is started again")
 
 
 def _change(arguments: argparse.Namespace, path: str, body: Mapping[str, Any]) -> SwarmsOverview:

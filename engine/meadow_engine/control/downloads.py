@@ -24,6 +24,8 @@ class Fetching(Protocol):
 
     async def resume(self, model: str) -> Download: ...
 
+    async def remove(self, model: str) -> list[Download]: ...
+
 
 def download_routes(downloads: Fetching) -> APIRouter:
     """The routes below /api/downloads."""
@@ -31,7 +33,7 @@ def download_routes(downloads: Fetching) -> APIRouter:
 
     @router.get("")
     async def listing() -> list[Download]:
-        """What was begun since the engine started, and how far it is."""
+        """What was begun since the engine started or was not done before, and how far it is."""
         return await downloads.all()
 
     @router.get("/size")
@@ -53,5 +55,10 @@ def download_routes(downloads: Fetching) -> APIRouter:
     async def resume(command: FetchModel) -> Download:
         """Go on with a download that was held or has failed."""
         return await downloads.resume(command.model)
+
+    @router.post("/remove")
+    async def remove(command: FetchModel) -> list[Download]:
+        """End a download and forget it, with its unfinished files; all others are the answer."""
+        return await downloads.remove(command.model)
 
     return router

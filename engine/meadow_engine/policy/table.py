@@ -65,6 +65,8 @@ without both waits, once; the start it leads to is counted too.
 | `meadow resume` | Ends a pause, and shares as soon as nothing else speaks against it. |
 | share anyway for 1 hour | One reason of the table does not count for an hour. All the others do. |
 
+The menu of the app's icon has all of these but draining.
+
 Some reasons are your own decision and cannot be left out like that: {decisions}.
 A pause also takes back every “share anyway”.
 
@@ -96,8 +98,8 @@ Not every system tells everything. Meadow takes what it is not told as follows:
 
 ## Changing it
 
-The times and limits above are the defaults. Change them in `settings.toml`, also while Meadow runs;
-`docs/settings.md` lists their names.
+The times and limits above are the defaults. Change them on the app's *Settings* page or in `settings.toml`, also while
+Meadow runs; `docs/settings.md` lists their names.
 """
 
 

@@ -27,7 +27,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedConfig, PreTrainedModel
 from transformers.cache_utils import Cache
 
-from meadow_client.errors import MeadowError, ModelUnusableError
+from meadow_client.errors import MeadowError, ModelUnusableError, WeightsUnreadableError
 from meadow_client.models.auto import find_class
 from meadow_client.models.cutting import (
     Gates,
@@ -233,7 +233,7 @@ class Span:
         except torch.OutOfMemoryError as error:
             raise OutOfMemoryError(f"Layers {start}:{end} do not fit in the memory of {device}") from error
         except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
-            raise ModelUnusableError(f"The weights of {description.name} cannot be read") from error
+            raise WeightsUnreadableError(description.name) from error
         model, report = loaded
         if report["missing_keys"]:
             raise ModelUnusableError(

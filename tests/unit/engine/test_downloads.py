@@ -22,6 +22,7 @@ from meadow_engine.api.downloads import Download, DownloadState
 from meadow_engine.download_plan import DiskFullError, Hub, incomplete_path
 from meadow_engine.download_process import FetchOrder
 from meadow_engine.downloads import COMMAND, Downloads, NoSuchDownloadError, running_downloads
+from meadow_engine.kept_downloads import KeptDownload, keep_downloads, read_downloads
 
 GATED = "people/gated"
 
@@ -36,6 +37,12 @@ def server() -> Iterator[FakeHub]:
 @pytest.fixture
 def hub(server: FakeHub, tmp_path: Path) -> Hub:
     return Hub(server.url, tmp_path / "cache")
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """Where the list of downloads is kept."""
+    return tmp_path / "data" / "downloads.json"
 
 
 @pytest.fixture
@@ -105,19 +112,159 @@ async def test_a_paused_download_costs_no_process(downloads: Downloads, server: 
     assert not fetching_processes()
 
 
-async def test_an_engine_that_ends_leaves_no_process_and_the_next_one_goes_on(server: FakeHub, hub: Hub) -> None:
+async def test_an_engine_that_ends_leaves_no_process_and_the_next_one_goes_on(
+    server: FakeHub, hub: Hub, kept: Path
+) -> None:
     server.stops_at[EMBEDDINGS] = 2 * MIB
-    async with running_downloads(hub) as first:
+    async with running_downloads(hub, file=kept) as first:
         await first.start(MODEL)
         await asyncio.to_thread(server.wait_until_stopped)
         await once(first, lambda found: found.done_bytes >= 2 * MIB)
     assert not fetching_processes()
     server.go_on()
-    async with running_downloads(hub) as second:
-        assert await second.all() == []
-        assert (await second.start(MODEL)).done_bytes >= 2 * MIB
+    async with running_downloads(hub, file=kept) as second:
+        [going_on] = await second.all()
+        assert going_on.done_bytes >= 2 * MIB
         await ended(second, "done")
     assert server.sent_of(EMBEDDINGS)[1][0] == 2 * MIB
+    async with running_downloads(hub, file=kept) as third:
+        assert await third.all() == []  # what is done need not be told again
+
+
+async def test_a_paused_download_is_there_after_a_restart_with_what_it_has(
+    server: FakeHub, hub: Hub, kept: Path
+) -> None:
+    server.stops_at[EMBEDDINGS] = 2 * MIB
+    async with running_downloads(hub, file=kept) as first:
+        await first.start(MODEL)
+        await asyncio.to_thread(server.wait_until_stopped)
+        await once(first, lambda found: found.done_bytes >= 2 * MIB)
+        before = await first.pause(MODEL)
+    server.is_down = True  # who only looks at the list needs no network
+    async with running_downloads(hub, file=kept) as second:
+        assert await second.all() == [before]
+        assert not fetching_processes()
+        server.is_down = False
+        server.go_on()
+        await second.resume(MODEL)
+        await ended(second, "done")
+    assert server.sent_of(EMBEDDINGS)[1][0] == 2 * MIB
+
+
+async def test_a_broken_download_is_there_after_a_restart_paused(server: FakeHub, hub: Hub, kept: Path) -> None:
+    server.stops_at[EMBEDDINGS] = MIB
+    async with running_downloads(hub, file=kept) as first:
+        await first.start(MODEL)
+        await asyncio.to_thread(server.wait_until_stopped)
+        server.is_down = True
+        server.go_on()
+        failed = await ended(first, "failed")
+    async with running_downloads(hub, file=kept) as second:
+        [found] = await second.all()
+        assert found == failed.model_copy(update={"state": "paused", "problem": "", "advice": ""})
+
+
+async def test_what_goes_on_after_a_restart_waits_for_the_network(server: FakeHub, hub: Hub, kept: Path) -> None:
+    plan = await asyncio.to_thread(hub.plan, MODEL)
+    await asyncio.to_thread(keep_downloads, kept, [KeptDownload.of(plan, is_paused=False)])
+    server.is_down = True
+    async with asyncio.TaskGroup() as group:
+        downloads = Downloads(group, hub, file=kept, network_waits_s=[0.01, 0.01, 60.0])
+        await downloads.restore()
+        async with asyncio.timeout(60):
+            while sum(asked.path.startswith("/people/model") for asked in server.asked) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert [found.state for found in await downloads.all()] == ["downloading"]
+        server.is_down = False
+        await downloads.pause(MODEL)  # also while it waits
+        await downloads.resume(MODEL)
+        await ended(downloads, "done")
+
+
+async def test_a_network_that_does_not_come_is_a_failure(server: FakeHub, hub: Hub, kept: Path) -> None:
+    plan = await asyncio.to_thread(hub.plan, MODEL)
+    await asyncio.to_thread(keep_downloads, kept, [KeptDownload.of(plan, is_paused=False)])
+    server.is_down = True
+    async with asyncio.TaskGroup() as group:
+        downloads = Downloads(group, hub, file=kept, network_waits_s=[0.01])
+        await downloads.restore()
+        assert (await ended(downloads, "failed")).problem.startswith("huggingface.co cannot be reached")
+
+
+async def test_what_no_longer_fits_does_not_go_on_by_itself(server: FakeHub, hub: Hub, kept: Path) -> None:
+    server.stops_at[EMBEDDINGS] = MIB
+    async with running_downloads(hub, file=kept) as first:
+        await first.start(MODEL)
+        await asyncio.to_thread(server.wait_until_stopped)
+    async with running_downloads(hub, limit_bytes=lambda: 1, file=kept) as second:
+        assert "that they may" in (await ended(second, "failed")).problem
+    assert len(server.sent_of(EMBEDDINGS)) <= 1
+
+
+async def test_a_list_that_is_damaged_is_set_aside_and_the_next_fetching_goes_on(
+    server: FakeHub, hub: Hub, kept: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.stops_at[EMBEDDINGS] = 2 * MIB
+    async with running_downloads(hub, file=kept) as first:
+        await first.start(MODEL)
+        await asyncio.to_thread(server.wait_until_stopped)
+        await once(first, lambda found: found.done_bytes >= 2 * MIB)
+    server.go_on()
+    for name in ("downloads.json.broken", "downloads.json.broken-2"):
+        await asyncio.to_thread(kept.write_text, '{"downloads": [{"model": ')
+        async with running_downloads(hub, file=kept) as second:
+            assert await second.all() == []
+        assert kept.with_name(name).read_text() == '{"downloads": [{"model": '
+    assert caplog.messages == [
+        f"{kept} cannot be read; it is kept as {name}, and the list of downloads begins anew. What has arrived is kept"
+        for name in ("downloads.json.broken", "downloads.json.broken-2")
+    ]
+    async with running_downloads(hub, file=kept) as third:
+        assert (await third.start(MODEL)).done_bytes >= 2 * MIB
+        await ended(third, "done")
+
+
+def test_names_of_files_that_lead_elsewhere_are_damage(hub: Hub, kept: Path) -> None:
+    plan = hub.plan(MODEL)
+    keep_downloads(kept, [KeptDownload.of(plan, is_paused=True)])
+    assert len(read_downloads(kept)) == 1
+    kept.write_text(kept.read_text().replace(plan.files[0].blob, "../../../somewhere"))
+    assert read_downloads(kept) == ()
+
+
+@pytest.mark.root
+async def test_a_disk_that_takes_no_list_stops_no_download(
+    hub: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        disk.fill()
+        async with running_downloads(hub, file=disk.folder / "downloads.json") as downloads:
+            await downloads.start(MODEL)
+            await ended(downloads, "done")
+    assert "The list of downloads cannot be kept over a restart: No space left on device" in caplog.messages
+
+
+@pytest.mark.parametrize("is_paused", [True, False])
+async def test_what_is_removed_is_gone_with_its_half_files_and_whole_ones_stay(
+    server: FakeHub, hub: Hub, kept: Path, is_paused: bool
+) -> None:
+    server.stops_at[EMBEDDINGS] = 2 * MIB
+    async with running_downloads(hub, file=kept) as first:
+        await first.start(MODEL)
+        await asyncio.to_thread(server.wait_until_stopped)
+        await once(first, lambda found: found.done_bytes >= 2 * MIB)
+        if is_paused:
+            await first.pause(MODEL)
+        assert await first.remove(MODEL) == []
+        assert not fetching_processes()
+        whole = ("config.json", "model.safetensors.index.json")
+        files = server.models[MODEL].files
+        assert (await first.size(MODEL)).here_bytes == sum(len(files[name]) for name in whole)
+        with pytest.raises(NoSuchDownloadError):
+            await first.resume(MODEL)
+    assert not list(hub.folder_of(MODEL).rglob("*.incomplete"))
+    async with running_downloads(hub, file=kept) as second:
+        assert await second.all() == []
 
 
 def test_a_fetching_process_ends_with_the_engine_that_started_it(server: FakeHub, hub: Hub) -> None:
@@ -223,7 +370,7 @@ async def test_the_bundled_model_is_there_at_once(downloads: Downloads) -> None:
 
 
 async def test_what_was_never_begun_cannot_be_paused(downloads: Downloads) -> None:
-    for command in (downloads.pause, downloads.resume):
+    for command in (downloads.pause, downloads.resume, downloads.remove):
         with pytest.raises(NoSuchDownloadError, match="is not being fetched"):
             await command(MODEL)
 

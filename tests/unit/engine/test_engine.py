@@ -268,3 +268,18 @@ async def test_what_the_person_writes_into_the_file_counts_while_the_engine_runs
                 await desk.engine.changed(0.01)
         assert "port" in caplog.text
         following.cancel()
+
+
+async def test_settings_say_what_waits_for_the_next_start_or_the_next_sharing(desk: Desk) -> None:
+    waiting = [
+        row.name
+        for row in (await desk.engine.change_settings({"port": 4711, "device": "cuda"})).settings
+        if row.is_waiting
+    ]
+    assert waiting == ["port"]  # nothing is hosted, so a device that hosting begins with is the new one
+    desk.sharing.state = "sharing"
+    assert [row.name for row in desk.engine.settings().settings if row.is_waiting] == ["device", "port"]
+    desk.engine.hosting_with = desk.kept.settings
+    assert [row.name for row in desk.engine.settings().settings if row.is_waiting] == ["port"]
+    await desk.engine.change_settings({"port": None})
+    assert not any(row.is_waiting for row in desk.engine.settings().settings)

@@ -8,12 +8,18 @@ import pytest
 from pydantic import ValidationError
 
 from meadow_engine.api.settings import GROUPS, SHARING_NAMES, Settings, flag_of, unit_of, variable_of
-from meadow_engine.api.settings_overview import SettingDescription, describe_settings, state_of_settings
+from meadow_engine.api.settings_overview import (
+    SettingDescription,
+    describe_limits,
+    describe_settings,
+    state_of_settings,
+)
 from meadow_engine.api.settings_page import settings_page
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "settings.md"
 DESCRIBED = {setting.name: setting for setting in describe_settings()}
 ALL = [pytest.param(setting, id=name) for name, setting in DESCRIBED.items()]
+NUMBERS = [p for p in ALL if DESCRIBED[str(p.id)].kind in ("number", "whole-number", "fraction")]
 
 
 def test_the_document_says_what_the_definition_says() -> None:
@@ -34,14 +40,14 @@ def test_every_setting_has_words(setting: SettingDescription) -> None:
     assert setting.group
 
 
-@pytest.mark.parametrize("setting", [p for p in ALL if "number" in DESCRIBED[str(p.id)].kind])
+@pytest.mark.parametrize("setting", NUMBERS)
 def test_every_number_has_limits_and_its_default_keeps_them(setting: SettingDescription) -> None:
     assert setting.minimum is not None
     assert setting.maximum is not None
     assert setting.minimum <= getattr(Settings(), setting.name) <= setting.maximum
 
 
-@pytest.mark.parametrize("setting", [p for p in ALL if "number" in DESCRIBED[str(p.id)].kind])
+@pytest.mark.parametrize("setting", NUMBERS)
 @pytest.mark.parametrize("beyond", ["below", "above", "nan"])
 def test_a_number_beyond_its_limits_is_refused(setting: SettingDescription, beyond: str) -> None:
     assert setting.minimum is not None
@@ -112,6 +118,47 @@ def test_the_page_shows_values_defaults_and_who_says_so() -> None:
     assert (idle.kind, idle.minimum, idle.maximum, idle.unit) == ("whole-number", 1, 86400, "seconds")
     assert (rows["mode"].kind, rows["mode"].choices) == ("choice", ["when-idle", "always", "never"])
     assert (rows["share"].kind, rows["programs"].kind, rows["layers"].kind) == ("switch", "list", "text")
+
+
+def test_a_part_of_a_whole_is_a_fraction_and_no_choice_is_without_words() -> None:
+    assert {name for name, setting in DESCRIBED.items() if setting.kind == "fraction"} == {
+        "memory_share",
+        "compute_share",
+    }
+    for setting in DESCRIBED.values():
+        assert setting.choice_titles.keys() == set(setting.choices)
+        assert not setting.zero or setting.minimum == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "limits"),
+    [
+        ("idle_s", "1 to 86400 seconds"),
+        ("memory_share", "0.05 to 0.95; 1 is 100 %"),
+        ("upload_mbit", "0 to 100000 Mbit/s; 0: no limit"),
+        ("model", ""),
+    ],
+)
+def test_limits_are_written_with_what_their_numbers_mean(name: str, limits: str) -> None:
+    assert describe_limits(DESCRIBED[name]) == limits
+
+
+@pytest.mark.parametrize("setting", ALL)
+def test_no_description_speaks_of_names_in_the_file(setting: SettingDescription) -> None:
+    """People read it on a page that has titles and controls; a name has no place there but for what they type."""
+    named = {name for name in DESCRIBED if "_" in name and name in setting.description}
+    raw = {choice for choice in setting.choices if "-" in choice and choice in setting.description}
+    assert not named | raw
+    assert "settings.toml" not in setting.description
+
+
+def test_a_change_waits_while_what_it_is_for_goes_on_as_before() -> None:
+    before, now = Settings(model="a", device="cpu", idle_s=60), Settings(model="b", device="cuda", idle_s=90)
+    waiting = {row.name for row in state_of_settings(now, {}, {"next-start": before}) if row.is_waiting}
+    assert waiting == {"model"}
+    both = state_of_settings(now, {}, {"next-start": before, "next-sharing": before})
+    assert {row.name for row in both if row.is_waiting} == {"model", "device"}
+    assert not any(row.is_waiting for row in state_of_settings(before, {}, {"next-start": before}))
 
 
 def test_values_keep_their_types_on_the_way_through_json() -> None:

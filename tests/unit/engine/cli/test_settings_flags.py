@@ -40,6 +40,7 @@ def test_every_setting_can_be_typed(setting: SettingDescription) -> None:
         "choice": (setting.choices[-1:], setting.choices[-1:]),
         "whole-number": (["45"], 45),
         "number": (["1.5"], 1.5) if setting.name == "upload_mbit" else (["0.5"], 0.5),
+        "fraction": (["0.5"], 0.5),
         "text": (["0:4"], "0:4"),
         "list": (["mon"], ["mon"]),
     }

@@ -81,6 +81,7 @@ RESTART: tuple[str, Any] = ("/api/restart", {})
             ("/api/swarms/join", {"invitation": LINK, "name": "friends"}),
             "This computer uses friends from now on.\n",
         ),
+        (["use", "friends"], ("/api/swarms/use", {"name": "friends"}), "This computer uses friends from now on.\n"),
         (
             ["leave", "others"],
             ("/api/swarms/leave", {"name": "others"}),

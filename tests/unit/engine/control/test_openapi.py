@@ -140,6 +140,7 @@ OF_SWARMS_AND_DOWNLOADS = [
     ("POST", "/api/downloads"),
     ("POST", "/api/downloads/pause"),
     ("POST", "/api/downloads/resume"),
+    ("POST", "/api/downloads/remove"),
 ]
 OPERATIONS += [("GET", "/api/swarms"), ("GET", "/api/downloads"), ("POST", "/api/restart"), *OF_SWARMS_AND_DOWNLOADS]
 
@@ -187,7 +188,7 @@ COMMANDS = [
 COMMANDS += OF_SWARMS_AND_DOWNLOADS
 # Words that fit the document may still name no reason, no setting, or no model.
 MEANINGS = {"/api/storage/delete", "/api/share-anyway", "/api/settings"}
-MEANINGS |= {"/api/downloads/pause", "/api/downloads/resume"}
+MEANINGS |= {"/api/downloads/pause", "/api/downloads/resume", "/api/downloads/remove"}
 MEANINGS |= {"/api/swarms/new", "/api/swarms/join", "/api/swarms/use", "/api/swarms/leave"}
 CASES = [(GenerationMode.POSITIVE, *operation) for operation in OPERATIONS]
 CASES += [(GenerationMode.NEGATIVE, *operation) for operation in COMMANDS]
