@@ -66,6 +66,7 @@ class FakeEngine:
         self.commands: list[tuple[str, dict[str, Any]]] = []  # what was asked for below `_RECORDED`
         self.swarms = FakeSwarms()
         self.restarts = 0
+        self.refuses_restart = False
         self.downloads = FakeDownloads()
         self.changed = threading.Condition()
         self._began_at = time.monotonic()
@@ -101,6 +102,7 @@ class FakeEngine:
         """As an engine that starts again: those who follow its state are cut off, and find it anew."""
         with self.changed:
             self.swarms.restart()
+            self.kept_settings.restart()
             self.restarts += 1
             self.changed.notify_all()
 
@@ -202,10 +204,14 @@ class FakeEngine:
         try:
             return self.change_settings(ChangeSettings.model_validate_json(asked.body).values)
         except ValidationError as error:
-            reason = error.errors()[0]["msg"]
-            raise refusal("invalid-request", f"These settings cannot be taken: {reason}.") from error
+            first = error.errors()[0]
+            place = f"{first['loc'][0]}: " if first["loc"] else ""
+            reason = first["msg"].removeprefix("Value error, ")
+            raise refusal("settings-refused", f"{place}{reason}.") from error
 
     def _restart_soon(self, asked: Asked) -> BaseModel:
+        if self.refuses_restart:
+            raise refusal("failed", "Meadow failed on this computer.", 500)
         threading.Timer(_UNTIL_RESTART_S, self.restart).start()
         return Restarting()
 
@@ -235,7 +241,8 @@ class FakeEngine:
         shown, shown_at = None, 0.0
         restarts = self.restarts
         while self.restarts == restarts:
-            status, picture = self.status(), self.picture()
+            with self.changed:  # both of the same moment, or what was told last would pass for news that was told
+                status, picture = self.status(), self.picture()
             if picture != shown or time.monotonic() - shown_at > KEEPALIVE_S:
                 shown, shown_at = picture, time.monotonic()
                 yield f"event: {STATUS_EVENT}\ndata: {status.model_dump_json()}\n\n"

@@ -23,7 +23,6 @@ from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po, write_po
 
 from meadow_desktop.language import DOMAIN, FOLDER
-from meadow_desktop.settings.rows import CHOICE_WORDS
 from meadow_engine.api.settings import Settings
 from meadow_engine.api.settings_overview import state_of_settings
 from meadow_engine.policy.reasons import REASON_KINDS
@@ -80,8 +79,8 @@ def engine_texts() -> Iterator[tuple[str, str]]:
     for kind in REASON_KINDS:
         yield "policy/reasons.py", kind.sentence
     for state in state_of_settings(Settings(), {}):
-        choices = [CHOICE_WORDS.get(choice, choice) for choice in state.choices]
-        for text in (state.group, state.title, state.description, state.unit, *choices):
+        choices = state.choice_titles.values()
+        for text in (state.group, state.title, state.description, state.unit, state.zero, *choices):
             if any(letter.isalpha() for letter in text):
                 yield "api/settings.py", text
 

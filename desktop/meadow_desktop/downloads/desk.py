@@ -36,6 +36,13 @@ class DownloadsDesk(QObject):
         if client is not None and self._is_connected:
             client.get("/api/downloads", list[Download]).done.connect(self._take)
 
+    def remove(self, model: str) -> None:
+        """Fetch it no longer, and delete what of it is unfinished."""
+        client = self._link.client
+        if client is not None:
+            request = client.send("POST", "/api/downloads/remove", FetchModel(model=model), list[Download])
+            request.done.connect(self._take_one)
+
     def act(self, model: str, action: Literal["pause", "resume"]) -> None:
         """Hold a download, or go on with it."""
         client = self._link.client
@@ -60,7 +67,7 @@ class DownloadsDesk(QObject):
         if any(download.state == "downloading" for download in result):
             self._timer.start(LOOK_MS)
 
-    def _take_one(self, result: Download | Problem) -> None:
+    def _take_one(self, result: Download | list[Download] | Problem) -> None:
         if isinstance(result, Problem):
             self.trouble.emit(result)
         self.look()

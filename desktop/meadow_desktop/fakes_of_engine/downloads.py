@@ -24,6 +24,7 @@ class FakeDownloads:
         return {
             ("GET", "/api/downloads"): lambda asked: self.list(),
             ("GET", "/api/downloads/size"): _size,
+            ("POST", "/api/downloads/remove"): self._remove,
             **changes,
         }
 
@@ -35,6 +36,11 @@ class FakeDownloads:
 
     def _change(self, asked: Asked) -> Download:
         return self.obey(asked.path, FetchModel.model_validate_json(asked.body))
+
+    def _remove(self, asked: Asked) -> object:
+        with self._lock:
+            self._known.pop(FetchModel.model_validate_json(asked.body).model, None)
+        return self.list()
 
     def obey(self, path: str, command: FetchModel) -> Download:
         """As `POST /api/downloads`, and `pause` and `resume` below it."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from meadow_desktop.fakes_of_engine.asked import refusal
 from meadow_engine.api.places import Places
-from meadow_engine.api.settings import Settings
+from meadow_engine.api.settings import Counts, Settings
 from meadow_engine.api.settings_overview import SettingsOverview, Source, fixed_by, state_of_settings
 
 
@@ -22,19 +22,27 @@ class FakeSettings:
         self.changes: list[dict[str, Any]] = []
         self.fixed: dict[str, tuple[Source, Any]] = {}
         self.problems: list[str] = []
+        self.in_use: dict[Counts, Settings] = {"next-start": self._settings(is_sharing_allowed=False)}
 
     def overview(self, *, is_sharing_allowed: bool) -> SettingsOverview:
         """The settings page."""
-        above = {name: value for name, (_source, value) in self.fixed.items()}
-        settings = Settings.model_validate({**self.changed, "share": is_sharing_allowed, **above})
+        settings = self._settings(is_sharing_allowed=is_sharing_allowed)
         sources: dict[str, Source] = {name: "file" for name in self.changed}
         sources |= {name: source for name, (source, _value) in self.fixed.items()}
         return SettingsOverview(
             file=str(self.places.settings_file),
             can_change=True,
             problems=self.problems,
-            settings=state_of_settings(settings, sources),
+            settings=state_of_settings(settings, sources, self.in_use),
         )
+
+    def restart(self) -> None:
+        """What is said now is what counts."""
+        self.in_use = {counts: self._settings(is_sharing_allowed=False) for counts in self.in_use}
+
+    def _settings(self, *, is_sharing_allowed: bool) -> Settings:
+        above = {name: value for name, (_source, value) in self.fixed.items()}
+        return Settings.model_validate({**self.changed, "share": is_sharing_allowed, **above})
 
     def change(self, values: dict[str, Any]) -> Settings:
         """Remember values, all or none.

@@ -4,7 +4,8 @@
                                                       └──── Problem ──► refused[name], the old value again
 
 Changes wait for each other, so that no older answer is shown after a newer one; a value that is changed again while it
-waits is sent once. What waits when the engine goes away is forgotten. Threads: GUI thread.
+waits is sent once. What waits when the engine goes away is forgotten. An engine for which a change counts at its next
+start only can be started again; the link finds it by itself. Threads: GUI thread.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from meadow_desktop.chat.answering import ENGINE_SILENT
 from meadow_desktop.engine.link import EngineLink
 from meadow_desktop.engine.link_state import Connected, LinkState
 from meadow_engine.api.autostart import AutostartStatus, SetAutostart
-from meadow_engine.api.commands import ChangeSettings
+from meadow_engine.api.commands import ChangeSettings, Restarting
 from meadow_engine.api.errors import Problem
 from meadow_engine.api.settings_overview import SettingsOverview, Value
 from meadow_engine.api.status import EngineStatus
@@ -40,9 +41,10 @@ class SettingsDesk(QObject):
         self.autostart: AutostartStatus | None = None
         self._waiting: dict[str, Value | None] = {}
         self._sent: dict[str, Value | None] = {}
+        self.is_restarting = False
         self._has_trouble = False
         self._is_open = False
-        self._was_connected = False
+        self._was_connected = isinstance(link.state, Connected)
         self._seen: tuple[bool, list[str]] | None = None
         link.changed.connect(self._take_link)
 
@@ -85,6 +87,15 @@ class SettingsDesk(QObject):
             self._send_next()
         self.changed.emit()
 
+    def restart(self) -> None:
+        """Have the engine start again, with the settings of now."""
+        client = self.link.client
+        if client is None or self.is_restarting:
+            return
+        self.is_restarting = True
+        client.send("POST", "/api/restart", None, Restarting).done.connect(self._take_restart)
+        self.changed.emit()
+
     def set_autostart(self, enabled: bool) -> None:
         """Have the app started at login, or no longer."""
         client = self.link.client
@@ -114,6 +125,12 @@ class SettingsDesk(QObject):
         self._send_next()
         self.changed.emit()
 
+    def _take_restart(self, answer: Restarting | Problem) -> None:
+        if isinstance(answer, Problem):
+            self.is_restarting = False
+            self.trouble.emit(answer)
+            self.changed.emit()
+
     def _take_overview(self, answer: SettingsOverview | Problem) -> None:
         if isinstance(answer, Problem):
             self._has_trouble = True
@@ -142,6 +159,7 @@ class SettingsDesk(QObject):
         is_connected = isinstance(state, Connected)
         if not is_connected and self._was_connected:
             self._waiting, self._sent = {}, {}
+            self.is_restarting = False
             self.changed.emit()
         # Consent and problems of the file change outside this page, too: by the tray, or an editor.
         seen = (state.status.is_sharing_allowed, state.status.problems) if isinstance(state, Connected) else None

@@ -2,12 +2,14 @@
 
     SettingsOverview + what is being changed + what was refused + why nothing is shared  ──►  groups of rows
 
-A setting that the engine learns tomorrow is a row without a line here: its kind chooses the control, and its title
+Values stay as the engine has them; what people read of them are words: a fraction in percent, a choice by its title. A
+setting that the engine learns tomorrow is a row without a line here: its kind chooses the control, and its title
 and sentence come with it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -25,17 +27,16 @@ RowKind = Kind | Literal["week"]
 WEEK_SETTING = "schedule"
 _FIRST_GROUPS = ("When to share", "How much to share")
 
-CHOICE_WORDS = {
-    "when-idle": marked("While nobody uses this computer"),
-    "always": marked("Always, also while I work"),
-    "never": marked("Not now"),
-    "auto": marked("Automatic"),
-    "none": marked("None"),
-    "int8": marked("8 bits"),
-    "nf4": marked("4 bits"),
-    "float32": marked("32 bits (float32)"),
-    "float16": marked("16 bits (float16)"),
-    "bfloat16": marked("16 bits (bfloat16)"),
+_REFUSED = "settings-refused"
+_NAME = re.compile(r"\b[a-z]\w*\b")
+
+_COUNTS = {
+    "next-sharing": marked("A change counts when sharing begins the next time."),
+    "next-start": marked("A change counts when the engine starts again."),
+}
+_WAITING = {
+    "next-sharing": marked("What you share now goes on as before. The change counts when the engine starts again."),
+    "next-start": marked("The engine goes on as before. The change counts when it starts again."),
 }
 
 
@@ -43,8 +44,9 @@ CHOICE_WORDS = {
 class RowView:
     """One setting.
 
-    `note` says where the value comes from, `error` why the last change was refused, `mark` that this rule holds sharing
-    back now; each may be empty. `choices` are pairs of the engine's name and the words for it.
+    `note` says where the value comes from, `error` why the last change was refused, `mark` that
+    this rule holds sharing back now, `waiting` that the change does not count before the engine starts again; each may
+    be empty. `choices` are pairs of the engine's name and the words for it; `zero` are words for 0, if it is no amount.
     """
 
     name: str
@@ -53,6 +55,7 @@ class RowView:
     kind: RowKind
     value: Value
     unit: str = ""
+    zero: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     minimum: float | None = None
     maximum: float | None = None
@@ -61,6 +64,8 @@ class RowView:
     note: str = ""
     error: str = ""
     mark: str = ""
+    waiting: str = ""
+    can_restart: bool = False
 
     def has_words(self, query: str) -> bool:
         """Whether every word of the query is somewhere in title, sentence or name."""
@@ -82,6 +87,8 @@ def present_groups(
     wanted: Mapping[str, Value | None] | None = None,
     refused: Mapping[str, Problem] | None = None,
     reasons: Sequence[WhyNot] = (),
+    *,
+    is_restarting: bool = False,
 ) -> list[GroupView]:
     """All settings, those about sharing first.
 
@@ -89,9 +96,11 @@ def present_groups(
         wanted: changes that the engine has not answered yet; they are shown as if they were made.
         refused: by name, what the engine said to the last change.
         reasons: why nothing is shared now.
+        is_restarting: the engine was asked to start again, and is still there.
     """
     wanted, refused = wanted or {}, refused or {}
     behind = settings_behind(reasons)
+    titles = {setting.name: _(setting.title) for setting in overview.settings}
     names = list(dict.fromkeys(setting.group for setting in overview.settings))
     names.sort(key=lambda name: _FIRST_GROUPS.index(name) if name in _FIRST_GROUPS else len(_FIRST_GROUPS))
     return [
@@ -99,7 +108,14 @@ def present_groups(
             name,
             _(name),
             tuple(
-                _present(setting, overview.can_change, wanted, refused.get(setting.name), setting.name in behind)
+                _present(
+                    setting,
+                    overview.can_change,
+                    wanted,
+                    describe_refusal(refused[setting.name], titles) if setting.name in refused else "",
+                    setting.name in behind,
+                    is_restarting,
+                )
                 for setting in overview.settings
                 if setting.group == name
             ),
@@ -112,34 +128,60 @@ def _present(
     setting: SettingState,
     can_change: bool,
     wanted: Mapping[str, Value | None],
-    refused: Problem | None,
+    error: str,
     is_behind: bool,
+    is_restarting: bool,
 ) -> RowView:
     value = setting.value
+    waits = setting.is_waiting and setting.name not in wanted and setting.counts in _WAITING
     if setting.name in wanted:
         wish = wanted[setting.name]
         value = setting.default if wish is None else wish
     return RowView(
         name=setting.name,
         title=_(setting.title),
-        sentence=_(setting.description),
+        sentence=" ".join(part for part in (_(setting.description), _(_COUNTS.get(setting.counts, ""))) if part),
         kind="week" if setting.name == WEEK_SETTING else setting.kind,
         value=value,
-        unit=_(setting.unit),
-        choices=tuple((choice, _(CHOICE_WORDS.get(choice, choice))) for choice in setting.choices),
+        unit="%" if setting.kind == "fraction" else _(setting.unit),
+        zero=_(setting.zero),
+        choices=tuple((choice, _(setting.choice_titles.get(choice, choice))) for choice in setting.choices),
         minimum=setting.minimum,
         maximum=setting.maximum,
         can_change=can_change and not setting.fixed_by,
         can_reset=can_change and setting.source == "file",
         note=_describe_source(setting),
-        error=_describe_refusal(refused) if refused is not None else "",
+        error=error,
+        waiting="" if not waits else _("The engine starts again…") if is_restarting else _(_WAITING[setting.counts]),
+        can_restart=waits and can_change and not is_restarting,
         mark=_("This rule holds sharing back now.") if is_behind else "",
     )
 
 
-def _describe_refusal(problem: Problem) -> str:
-    """The sentence often begins with a setting's name, which keeps its small letter."""
-    return f"{with_end_mark(told(problem.message))} {as_sentence(told(problem.advice))}".rstrip()
+def describe_refusal(problem: Problem, titles: Mapping[str, str]) -> str:
+    """Why a change was refused, with settings called as on the page.
+
+    Args:
+        titles: by name, what each setting is called.
+    """
+    message = with_end_mark(as_titled(told(problem.message), titles))
+    if problem.code == _REFUSED:  # the advice names the manual, and the control's own limits say the same
+        return message
+    return f"{message} {as_sentence(told(problem.advice))}".rstrip()
+
+
+def as_titled(text: str, titles: Mapping[str, str]) -> str:
+    """The engine calls settings by their names in the file; here, by their titles.
+
+    A name that is a word of the language as well, such as `port`, is taken for a name at the beginning only.
+    """
+
+    def title(found: re.Match[str]) -> str:
+        name = found[0]
+        is_name = name in titles and ("_" in name or found.start() == 0)
+        return _("“{title}”").format(title=titles[name]) if is_name else name
+
+    return _NAME.sub(title, text)
 
 
 def _describe_source(setting: SettingState) -> str:
@@ -163,10 +205,19 @@ def describe_value(setting: SettingState, value: Value) -> str:
     match value:
         case bool():
             return _("on") if value else _("off")
+        case int() | float() if value == 0 and setting.zero:
+            return _(setting.zero)
+        case int() | float() if setting.kind == "fraction":
+            return f"{in_figures(f'{as_percent(value):g}')} %"
         case int() | float():
             # A value, then its unit: in no language the other way round for these units.
             return f"{in_figures(f'{value:g}')} {_(setting.unit)}".rstrip()
         case list():
             return ", ".join(value) or _("empty")
         case str():
-            return _(CHOICE_WORDS.get(value, value)) if setting.choices else value or _("empty")
+            return _(setting.choice_titles.get(value, value)) if setting.choices else value or _("empty")
+
+
+def as_percent(fraction: float) -> float:
+    """0.8 is 80.0, and never 80.00000000000001."""
+    return round(100 * fraction, 2)

@@ -46,6 +46,7 @@ class ModelView:
     trouble: str
     layers: tuple[LayerView, ...]
     layers_words: str
+    layers_detail: str
     servers: tuple[ServerView, ...]
 
 
@@ -79,6 +80,7 @@ def present_model(model: ModelOverview) -> ModelView:
         trouble=_trouble(model),
         layers=tuple(_present_layer(layer, model) for layer in range(model.num_layers)),
         layers_words=_describe_coverage(model),
+        layers_detail=_describe_runs(model),
         servers=tuple(_present_server(server, model) for server in model.servers),
     )
 
@@ -134,10 +136,19 @@ def _trouble(model: ModelOverview) -> str:
 
 def _present_layer(layer: int, model: ModelOverview) -> LayerView:
     holders = model.coverage[layer]
-    is_own = any(server.is_own and server.start <= layer < server.end for server in model.servers)
-    held = ngettext("held by {n} computer", "held by {n} computers", holders).format(n=holders)
-    words = _("Layer {layer}: {held}").format(layer=layer, held=held if holders else _("held by nobody"))
-    return LayerView("nobody" if not holders else "one" if holders == 1 else "several", is_own, words)
+    words = _("Layer {layer}: {held}").format(layer=layer, held=_describe_holders(holders))
+    holding: Holding = "nobody" if not holders else "one" if holders == 1 else "several"
+    return LayerView(holding, _is_own(layer, model), words)
+
+
+def _is_own(layer: int, model: ModelOverview) -> bool:
+    return any(server.is_own and server.start <= layer < server.end for server in model.servers)
+
+
+def _describe_holders(holders: int) -> str:
+    if not holders:
+        return _("held by nobody")
+    return ngettext("held by {n} computer", "held by {n} computers", holders).format(n=holders)
 
 
 def _describe_coverage(model: ModelOverview) -> str:
@@ -148,6 +159,24 @@ def _describe_coverage(model: ModelOverview) -> str:
     return ngettext(
         "Every layer is held by at least {n} computer.", "Every layer is held by at least {n} computers.", least
     ).format(n=least)
+
+
+def _describe_runs(model: ModelOverview) -> str:
+    """ "layers 0–2: held by 2 computers, this one among them; layers 3–5: held by 1 computer"."""
+    runs: list[tuple[int, int, int, bool]] = []  # first layer, end, how many hold them, whether this computer does
+    for layer, holders in enumerate(model.coverage):
+        is_own = _is_own(layer, model)
+        if runs and runs[-1][2:] == (holders, is_own):
+            runs[-1] = (runs[-1][0], layer + 1, holders, is_own)
+        else:
+            runs.append((layer, layer + 1, holders, is_own))
+    words = []
+    for start, end, holders, is_own in runs:
+        held = _describe_holders(holders)
+        if is_own:
+            held = _("{held}, this one among them").format(held=held)
+        words.append(_("{layers}: {held}").format(layers=describe_layers(start, end), held=held))
+    return "; ".join(words)
 
 
 def _present_server(server: SwarmServer, model: ModelOverview) -> ServerView:

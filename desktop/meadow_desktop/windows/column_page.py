@@ -33,6 +33,7 @@ class ColumnPage(Page):
         row.addWidget(column, 1000)
         row.addStretch(1)
         area = QScrollArea()
+        area.setAccessibleName(title)
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -54,12 +54,21 @@ class _Line(QWidget):
         self._action.setObjectName("download-action")
         self._action.setProperty("kind", "quiet")
         self._action.clicked.connect(self._act)
+        self._remove = QPushButton(_("Remove"))
+        self._remove.setObjectName("download-remove")
+        self._remove.setProperty("kind", "quiet")
+        self._remove.setToolTip(_("Fetch this model no longer, and delete what of it is unfinished"))
+        self._remove.clicked.connect(self._give_up)
+        keeps_its_place = self._remove.sizePolicy()
+        keeps_its_place.setRetainSizeWhenHidden(True)  # bars of several lines begin and end below each other
+        self._remove.setSizePolicy(keeps_its_place)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(12)
         row.addWidget(self._words, 2)
         row.addWidget(self._progress, 1)
         row.addWidget(self._action)
+        row.addWidget(self._remove)
 
     def show_view(self, view: DownloadView) -> None:
         self._view = view
@@ -69,7 +78,13 @@ class _Line(QWidget):
         self._action.setText(_("Pause") if view.action == "pause" else _("Go on"))
         self._action.setAccessibleName(f"{self._action.text()}: {view.words}")
         self._action.setEnabled(bool(view.action))
+        self._remove.setAccessibleName(f"{self._remove.text()}: {view.words}")
+        self._remove.setVisible(view.action == "resume")  # one that runs is paused first, so nothing is lost by mistake
 
     def _act(self) -> None:
         if self._view is not None and self._view.action:
             self._desk.act(self._view.model, self._view.action)
+
+    def _give_up(self) -> None:
+        if self._view is not None:
+            self._desk.remove(self._view.model)

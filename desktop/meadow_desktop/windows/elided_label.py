@@ -6,12 +6,15 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from meadow_desktop.windows.direction import in_own_direction
+
 
 class ElidedLabel(QLabel):
     """A label that never makes its window wider."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, is_quoted: bool = False) -> None:
         super().__init__(parent)
+        self._is_quoted = is_quoted  # the words are not the window's: a title, a path
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
@@ -25,8 +28,9 @@ class ElidedLabel(QLabel):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw as much as fits."""
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        self.setToolTip(self.text() if text != self.text() else "")
+        words = in_own_direction(self.text()) if self._is_quoted else self.text()
+        text = self.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, self.width())
+        self.setToolTip(self.text() if text != words else "")
         painter = QPainter(self)
         painter.drawText(self.rect(), self.alignment() | Qt.AlignmentFlag.AlignVCenter, text)
         painter.end()

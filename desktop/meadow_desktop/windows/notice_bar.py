@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from meadow_desktop.language import _
 from meadow_desktop.phrases import describe_problem
+from meadow_desktop.windows.announcing import announce
 from meadow_engine.api.errors import Problem
 
 
@@ -34,3 +35,4 @@ class NoticeBar(QFrame):
         """Say it, instead of what was said before."""
         self._words.setText(describe_problem(problem))
         self.show()
+        announce(self._words, self._words.text())

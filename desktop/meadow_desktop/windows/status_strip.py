@@ -78,6 +78,7 @@ class StatusStrip(QFrame):
     def show_view(self, view: EngineView, *, is_pending: bool) -> None:
         """Draw the engine's state."""
         self._icon.setPixmap(draw_pixmap(view.shape, 26, self.devicePixelRatioF()))
+        self._icon.setAccessibleName(view.headline)
         self._headline.setText(view.headline)
         self._detail.setText(view.detail)
         self._detail.setVisible(bool(view.detail))

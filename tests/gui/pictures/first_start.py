@@ -7,6 +7,15 @@ from gui.pictures.studio import Studio
 TITLE = "Welcome to Meadow.*"  # Qt adds the program's name on some systems
 
 
+def take_welcome(studio: Studio) -> None:
+    """The second screen alone."""
+    desktop = studio.desktop
+    desktop.click("welcome-continue")
+    desktop.choose("choose-share")
+    studio.put_pointer_away()
+    studio.take("welcome-share", TITLE)
+
+
 def take_first_start(studio: Studio) -> None:
     """From the first screen to the last; the main window follows."""
     desktop = studio.desktop

@@ -1,11 +1,14 @@
 """The swarm of the pictures: four computers of neighbours that hold the bundled model, and this one.
 
+Two more, with long names, hold the same weights under another name and another config, which makes them another model.
 All are real programs on this machine. The counts of earlier days are made up, as nobody waits a month for a picture.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +26,7 @@ from fakes.processes import (
     wait_until,
 )
 from fakes.volunteer import Volunteer, running_volunteer
+from gui.pictures.panel import change
 from meadow_assets import demo_model_path
 from meadow_engine.api.places import find_places
 from meadow_engine.ledger import Count, Ledger
@@ -30,6 +34,11 @@ from meadow_engine.ledger import Count, Ledger
 NEIGHBOURS = (("anna-desk", (0, 3)), ("lab-2", (3, 6)), ("mill-lane", (6, 8)))
 ANOTHER = ("attic", (3, 6))
 MODEL = "meadow-demo"
+LONG_MODEL = "Meadow-Demo-Instruct-Preview-of-the-Reading-Circle-2506"
+LONG_NAMES = (
+    ("The computer below the stairs of the house at the corner", (0, 4)),
+    ("Workstation 17 in the old reading room, third floor", (4, 8)),
+)
 LAYERS_HERE = "3:6"
 _PARAMETERS = 400_000  # of one layer of the bundled model, nearly
 
@@ -63,14 +72,34 @@ class Neighbourhood:
         self._programs[name] = wait_ready(start_meadow(*serving))
         self.wait_for(len([each for each in self._programs.values() if each.process.poll() is None]))
 
+    def switch_on_long_names(self) -> None:
+        """The computers with long names start, and this one is told of their model."""
+        folder = write_long_model(self.here.base.parent)
+        change(self.here, models=[str(folder)])
+        for name, layers in LONG_NAMES:
+            serving = serve_arguments(folder, layers, self.here.status().address, name=name)
+            self._programs[name] = start_meadow(*serving)
+        for name, _layers in LONG_NAMES:
+            wait_ready(self._programs[name])
+        wait_until(lambda: self._holders(LONG_MODEL) == len(LONG_NAMES), 60, "the computers with long names")
+
+    def switch_off_long_names(self) -> None:
+        """They leave."""
+        for name, _layers in LONG_NAMES:
+            close(self._programs.pop(name))
+        change(self.here, models=None)
+
+    def models(self) -> list[str]:
+        """The names of all models, in their order."""
+        return [model["id"] for model in self.here.ask("GET", "/api/models").json()]
+
     def wait_for(self, computers: int) -> None:
         """Until this one knows so many that hold layers."""
-        wait_until(lambda: self._known() == computers, 60, f"{computers} computers in the swarm")
+        wait_until(lambda: self._holders(MODEL) == computers, 60, f"{computers} computers in the swarm")
 
-    def _known(self) -> int:
-        (model,) = self.here.ask("GET", "/api/models").json()
-        servers: int = model["servers"]
-        return servers
+    def _holders(self, name: str) -> int:
+        models = self.here.ask("GET", "/api/models").json()
+        return sum(model["servers"] for model in models if model["id"] == name)
 
     def close(self) -> None:
         for program in self._programs.values():
@@ -114,3 +143,12 @@ def remember_a_month(base_dir: Path) -> None:
             tokens = 5200 * chats
             ledger.add(Count(MODEL, "12D3KooWAttic9LmK3", "spent", tokens, tokens * 3 * _PARAMETERS, chats))
         ledger.write()
+
+
+def write_long_model(folder: Path) -> Path:
+    """The bundled model again, with a line in its config that changes nothing but makes it another one."""
+    model = folder / LONG_MODEL
+    shutil.copytree(demo_model_path(), model, dirs_exist_ok=True)
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    (model / "config.json").write_text(json.dumps({**config, "initializer_range": 0.03}), encoding="utf-8")
+    return model

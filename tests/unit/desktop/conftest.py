@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from fakes.chat_desk import MakeDesk
+from fakes.chat_room import Room, opened_room
 from fakes.desktop_qt import no_complaints, settle
+from fakes.engine_link import connect
+from fakes.settings_room import Opened, OpenPage, open_settings
+from meadow_desktop.chat.desk import ChatDesk
+from meadow_desktop.chat.keeping.store import ConversationStore
 from meadow_desktop.engine.link import EngineLink
 from meadow_desktop.fake_engine import FakeEngine
 from meadow_desktop.windows.theme import LIGHT, apply_theme
@@ -70,3 +76,57 @@ def start_engine(places: Places) -> Iterator[Callable[..., FakeEngine]]:
     yield start
     for engine in engines:
         engine.stop()
+
+
+@pytest.fixture
+def engine(start_engine: Callable[..., FakeEngine], link: EngineLink) -> FakeEngine:
+    """One to which the link is connected."""
+    engine = start_engine()
+    connect(link)
+    return engine
+
+
+@pytest.fixture
+def make_desk(link: EngineLink, places: Places) -> Iterator[MakeDesk]:
+    """Each is as another start of the program would find it."""
+    desks: list[ChatDesk] = []
+
+    def make(undo_ms: int = 10_000) -> ChatDesk:
+        desk = ChatDesk(ConversationStore(places.conversations), link, undo_ms)
+        desk.load()
+        desks.append(desk)
+        return desk
+
+    yield make
+    for desk in desks:
+        desk.close()
+
+
+@pytest.fixture
+def desk(make_desk: MakeDesk) -> ChatDesk:
+    return make_desk()
+
+
+@pytest.fixture
+def room(places: Places, start_engine: Callable[..., FakeEngine]) -> Iterator[Room]:
+    """The chat page, with an engine that writes quickly."""
+    start_engine(piece_s=0.001)
+    with opened_room(places) as room:
+        yield room
+
+
+@pytest.fixture
+def open_page(places: Places, start_engine: Callable[..., FakeEngine]) -> Iterator[OpenPage]:
+    """Opens the settings page; `prepare` changes the engine before that."""
+    opened: list[Opened] = []
+
+    def open_it(state: str = "waiting", prepare: Callable[[FakeEngine], object] = lambda engine: None) -> Opened:
+        engine = start_engine(state)
+        prepare(engine)
+        opened.append(open_settings(engine, places))
+        return opened[-1]
+
+    yield open_it
+    for each in opened:
+        each.close()
+    settle()

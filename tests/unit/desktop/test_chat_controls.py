@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QEnterEvent, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QTextEdit, QWidget
 
-from fakes.chat_room import Room, opened_room
+from fakes.chat_room import Room
 from fakes.desktop_qt import settle, wait_until
 from meadow_desktop.chat.conversation import Question
-from meadow_desktop.fake_engine import FakeEngine
 from meadow_desktop.fakes_of_engine.answers import CANNED
 from meadow_desktop.windows.chat.chain_pills import ChainPills
 from meadow_desktop.windows.chat.message_tools import MessageTools
-from meadow_engine.api.places import Places
 
 ALT = Qt.KeyboardModifier.AltModifier
-
-
-@pytest.fixture
-def room(places: Places, start_engine: Callable[..., FakeEngine]) -> Iterator[Room]:
-    start_engine(piece_s=0.001)
-    with opened_room(places) as room:
-        yield room
 
 
 def questions(room: Room) -> list[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QLineEdit, QListWidget, QPushButton, QTextEdit, QWidget
@@ -23,13 +22,6 @@ from meadow_desktop.windows.chat.search_results import SearchResults
 from meadow_engine.api.places import Places
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
-
-
-@pytest.fixture
-def room(places: Places, start_engine: Callable[..., FakeEngine]) -> Iterator[Room]:
-    start_engine(piece_s=0.001)
-    with opened_room(places) as room:
-        yield room
 
 
 def titles(room: Room) -> list[str]:

@@ -10,9 +10,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QListWidget, QPushButton, QTextEdit
 
+from fakes.chat_desk import last
 from fakes.desktop_qt import settle, wait_until
 from fakes.engine_link import connect
-from meadow_desktop.chat.conversation import Answer, Conversation, Question
+from meadow_desktop.chat.conversation import Conversation, Question
 from meadow_desktop.chat.desk import ChatDesk
 from meadow_desktop.chat.keeping.store import ConversationStore
 from meadow_desktop.engine.link import EngineLink
@@ -34,13 +35,6 @@ def desk(link: EngineLink, places: Places) -> Iterator[ChatDesk]:
     desk = ChatDesk(ConversationStore(places.conversations), link)
     yield desk
     desk.close()
-
-
-def last(desk: ChatDesk) -> Answer:
-    conversation = desk.open_conversation
-    assert conversation is not None
-    assert conversation.last_answer is not None
-    return conversation.last_answer
 
 
 def reread(places: Places) -> list[Conversation]:

@@ -48,7 +48,10 @@ def test_a_download_is_followed_held_and_continued(
     bar = DownloadsBar(desk)
     link.begin()
     wait_until(lambda: isinstance(link.state, Connected) and not bar.isHidden())
-    progress, button = bar.findChild(QProgressBar), bar.findChild(QPushButton)
+    progress, button = bar.findChild(QProgressBar), bar.findChild(QPushButton, "download-action")
+    remove = bar.findChild(QPushButton, "download-remove")
+    assert remove is not None
+    assert remove.isHidden()  # one that runs can only be paused
     assert progress is not None
     assert button is not None
     first = progress.value()
@@ -60,6 +63,15 @@ def test_a_download_is_followed_held_and_continued(
     assert progress.value() == held
     button.click()
     wait_until(bar.isHidden)  # fetched
+    engine.downloads.obey("/api/downloads", FetchModel(model="meadow/other"))
+    engine.downloads.obey("/api/downloads/pause", FetchModel(model="meadow/other"))
+    desk.look()
+    wait_until(lambda: not bar.isHidden())
+    lines = bar.findChildren(QPushButton, "download-remove")
+    lines[-1].click()
+    wait_until(bar.isHidden)
+    assert engine.downloads.list()[0].model == "meadow/large"
+    assert len(engine.downloads.list()) == 1
     link.close()
     bar.deleteLater()
     settle()

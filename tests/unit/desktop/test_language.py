@@ -16,7 +16,6 @@ from PySide6.QtWidgets import QApplication
 from meadow_desktop import language
 from meadow_desktop.credits.view import describe_credits
 from meadow_desktop.phrases import describe_failure, describe_rate
-from meadow_desktop.settings.rows import CHOICE_WORDS
 from meadow_desktop.tray.view import PAUSES
 from meadow_desktop.tray.waiting_words import describe_reason, describe_remaining
 from meadow_desktop.windows.qt_language import speak
@@ -81,8 +80,8 @@ def test_failures_of_files_are_told_in_the_language() -> None:
 
 
 def test_every_choice_of_a_setting_has_words() -> None:
-    choices = {choice for setting in state_of_settings(Settings(), {}) for choice in setting.choices}
-    assert choices <= CHOICE_WORDS.keys()
+    for setting in state_of_settings(Settings(), {}):
+        assert setting.choice_titles.keys() == set(setting.choices), setting.name
 
 
 def test_a_pause_is_told_in_the_language() -> None:

@@ -11,7 +11,7 @@ from meadow_desktop.engine.link_state import Connected, Searching
 from meadow_desktop.settings.app_rows import AUTOSTART, LANGUAGE, present_app
 from meadow_desktop.settings.appearance import Appearance
 from meadow_desktop.settings.holding_back import present_now, settings_behind
-from meadow_desktop.settings.rows import GroupView, RowView, present_groups
+from meadow_desktop.settings.rows import GroupView, RowView, describe_refusal, present_groups
 from meadow_desktop.settings.week import Cell, cells_of, entries_of
 from meadow_engine.api.autostart import AutostartStatus
 from meadow_engine.api.errors import Problem
@@ -54,6 +54,50 @@ def test_a_changed_value_says_its_default_and_can_go_back() -> None:
     assert (untouched.note, untouched.can_reset) == ("", False)
 
 
+def test_values_are_shown_in_words_and_kept_as_the_engine_has_them() -> None:
+    groups = present_groups(overview(memory_share=0.55, upload_mbit=10, mode="always"))
+    lent, effort, upload = (row(groups, name) for name in ("memory_share", "compute_share", "upload_mbit"))
+    assert (lent.value, lent.kind, lent.unit, lent.note) == (0.55, "fraction", "%", "Default: 80 %")
+    assert (effort.value, effort.unit) == (1, "%")
+    assert (upload.value, upload.zero, upload.note) == (10, "No limit", "Default: No limit")
+    assert row(groups, "mode").note == "Default: While nobody uses this computer"
+    shown = [text for group in groups for each in group.rows for text in (each.sentence, each.note)]
+    assert not [text for text in shown if "when-idle" in text or "0.8" in text or "too_hot_c" in text]
+
+
+def test_a_change_for_the_next_start_says_so_and_offers_it() -> None:
+    was = Settings()
+    page = overview(device="cuda", port=4711, idle_s=60)
+    waits = page.model_copy(
+        update={
+            "settings": state_of_settings(
+                Settings(device="cuda", port=4711, idle_s=60), {}, {"next-start": was, "next-sharing": was}
+            )
+        }
+    )
+    groups = present_groups(waits)
+    device, port, idle, model = (row(groups, name) for name in ("device", "port", "idle_s", "model"))
+    assert (device.can_restart, port.can_restart, idle.can_restart, model.can_restart) == (True, True, False, False)
+    assert "counts when the engine starts again" in device.waiting
+    assert "counts when it starts again" in port.waiting
+    assert (idle.waiting, model.waiting) == ("", "")
+    assert model.sentence.endswith("A change counts when the engine starts again.")
+    assert device.sentence.endswith("A change counts when sharing begins the next time.")
+    going = row(present_groups(waits, is_restarting=True), "port")
+    assert (going.waiting, going.can_restart) == ("The engine starts again…", False)
+    assert row(present_groups(waits, {"port": 1}), "port").waiting == ""  # the engine has not answered yet
+
+
+def test_a_refusal_calls_settings_as_the_page_does() -> None:
+    message = "cool_again_c (100) has to be lower than too_hot_c (83)."
+    advice = "Nothing was changed. docs/settings.md says what every setting may be."
+    refused = {"cool_again_c": Problem(code="settings-refused", message=message, advice=advice)}
+    error = row(present_groups(overview(), refused=refused), "cool_again_c").error
+    assert error == "“Cool again” (100) has to be lower than “Too hot” (83)."
+    port = Problem(code="x", message="port: has to be at most 65535, and so has any other port")
+    assert describe_refusal(port, {"port": "Port"}) == "“Port”: has to be at most 65535, and so has any other port."
+
+
 @pytest.mark.parametrize(("source", "by"), [("flag", "--idle-s"), ("variable", "MEADOW_IDLE_S")])
 def test_a_fixed_value_says_by_what_and_cannot_be_changed(source: Source, by: str) -> None:
     fixed = row(present_groups(overview({"idle_s": source}, idle_s=60)), "idle_s")
@@ -63,10 +107,10 @@ def test_a_fixed_value_says_by_what_and_cannot_be_changed(source: Source, by: st
 
 
 def test_a_wanted_value_is_shown_at_once_and_a_refused_one_says_why() -> None:
-    refused = {"quiet_s": Problem(code="settings-refused", message="quiet_s has to be at most 3600")}
+    refused = {"quiet_s": Problem(code="settings-refused", message="quiet_s: has to be at most 3600")}
     groups = present_groups(overview(idle_s=300), {"idle_s": None, "mode": "always"}, refused)
     assert (row(groups, "idle_s").value, row(groups, "mode").value) == (180, "always")
-    assert row(groups, "quiet_s").error == "quiet_s has to be at most 3600."
+    assert row(groups, "quiet_s").error == "“Quiet before sharing again”: has to be at most 3600."
 
 
 def test_the_rules_that_hold_sharing_back_are_marked() -> None:

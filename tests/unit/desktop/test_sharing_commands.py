@@ -160,7 +160,7 @@ def test_the_fake_engine_takes_settings_and_refuses_wrong_ones(start_engine: Sta
     assert {row["name"] for row in overview["settings"] if row["source"] == "file"} == {"share", "port"}
     assert engine.status().sharing == "sharing"
     status, problem = ask(engine, "PATCH", "/api/settings", {"values": {"port": "many"}})
-    assert (status, problem["code"]) == (400, "invalid-request")
+    assert (status, problem["code"]) == (400, "settings-refused")
     assert ask(engine, "GET", "/api/settings")[1] == overview
 
 

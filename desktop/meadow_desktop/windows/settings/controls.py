@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtCore import QSignalBlocker, QTimer, Signal
+from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from meadow_desktop.language import _, in_figures
-from meadow_desktop.settings.rows import RowView
+from meadow_desktop.settings.rows import RowView, as_percent
 from meadow_desktop.settings.week import cells_of, entries_of
 from meadow_desktop.windows.settings.text_list import TextList
 from meadow_desktop.windows.settings.week_grid import WeekGrid
@@ -55,32 +56,54 @@ class SwitchControl(Control):
 
 
 class NumberControl(Control):
-    """A number between its limits, with its unit."""
+    """A number between its limits, with its unit; of a fraction, the percents."""
 
     def __init__(self, row: RowView) -> None:
         super().__init__()
         self._is_whole = row.kind == "whole-number"
-        self._number = Number()
+        self._is_fraction = row.kind == "fraction"
+        self._number = _NumberOrWords() if row.zero and row.minimum == 0 else Number()
         self._put(self._number, row)
         self._number.setDecimals(0 if self._is_whole else 2)
-        low = -_MOST if row.minimum is None else row.minimum
-        high = _MOST if row.maximum is None else row.maximum
+        low = -_MOST if row.minimum is None else self._shown(row.minimum)
+        high = _MOST if row.maximum is None else self._shown(row.maximum)
         self._number.setRange(low, high)
-        self._number.setSingleStep(1 if self._is_whole or high - low > 2 else 0.05)
+        self._number.setSingleStep(5 if self._is_fraction else 1)
         if row.unit:
             self._number.setSuffix(f" {row.unit}")
+        if row.zero and row.minimum == 0:
+            self._number.setSpecialValueText(row.zero)
         self._number.setMinimumWidth(140)
         self._number.setToolTip(_("From {least} to {most}").format(least=_figure(low), most=_figure(high)))
         self._number.valueChanged.connect(self._tell)
 
     def show_row(self, row: RowView) -> None:
-        if isinstance(row.value, int | float) and self._number.value() != row.value:
+        if isinstance(row.value, int | float) and self._number.value() != self._shown(row.value):
             with QSignalBlocker(self._number):
-                self._number.setValue(row.value)
+                self._number.setValue(self._shown(row.value))
         self._number.setEnabled(row.can_change)
 
+    def _shown(self, value: float) -> float:
+        return as_percent(value) if self._is_fraction else value
+
     def _tell(self, value: float) -> None:
-        self.chosen.emit(round(value) if self._is_whole else round(value, 2))
+        if self._is_fraction:
+            self.chosen.emit(round(value / 100, 4))
+        else:
+            self.chosen.emit(round(value) if self._is_whole else round(value, 2))
+
+
+class _NumberOrWords(Number):
+    """Shows words for its least value; whoever goes into them to type a number finds them selected."""
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Also after a click, which puts the caret somewhere into the words."""
+        super().focusInEvent(event)
+        QTimer.singleShot(0, self, self._select_words)
+
+    def _select_words(self) -> None:
+        if self.hasFocus() and self.text() == self.specialValueText():
+            self.selectAll()
 
 
 class ChoiceControl(Control):
@@ -173,7 +196,7 @@ def make_control(row: RowView) -> Control:
     match row.kind:
         case "switch":
             return SwitchControl(row)
-        case "whole-number" | "number":
+        case "whole-number" | "number" | "fraction":
             return NumberControl(row)
         case "choice":
             return ChoiceControl(row)

@@ -19,6 +19,7 @@ class GroupSection(QWidget):
 
     change_asked = Signal(str, object)  # name, Value
     reset_asked = Signal(str)
+    restart_asked = Signal()
 
     def __init__(self, view: GroupView, top: QWidget | None = None) -> None:
         super().__init__()
@@ -51,6 +52,7 @@ class GroupSection(QWidget):
         made = self._rows[missing.name] = SettingRow(missing)
         made.change_asked.connect(self.change_asked)
         made.reset_asked.connect(self.reset_asked)
+        made.restart_asked.connect(self.restart_asked)
         self._column.addWidget(made)
         made.setVisible(missing.has_words(self._query))
         return True

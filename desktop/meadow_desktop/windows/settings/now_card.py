@@ -56,6 +56,7 @@ class NowCard(QFrame):
     def show_view(self, view: NowView, *, is_pending: bool) -> None:
         """Draw it; while a command is under way no other can be given."""
         self._icon.setPixmap(draw_pixmap(view.shape, 26, self.devicePixelRatioF()))
+        self._icon.setAccessibleName(view.headline)
         self._headline.setText(view.headline)
         self._detail.setText(view.detail)
         self._detail.setVisible(bool(view.detail))

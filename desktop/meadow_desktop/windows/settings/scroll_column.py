@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
+from meadow_desktop.language import _
+
 _WIDTH = 720
 _SIDE = 24
 
@@ -15,6 +17,7 @@ class ScrollColumn(QScrollArea):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("settings-scroll")
+        self.setAccessibleName(_("Settings"))
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFrameShape(QFrame.Shape.NoFrame)

@@ -9,7 +9,7 @@ from meadow_desktop.language import _
 from meadow_desktop.settings.rows import RowView
 from meadow_desktop.windows.settings.controls import make_control
 from meadow_desktop.windows.settings.folding import Folding
-from meadow_desktop.windows.settings.words import make_words
+from meadow_desktop.windows.settings.words import make_button, make_words
 
 
 class SettingRow(QFrame):
@@ -17,6 +17,7 @@ class SettingRow(QFrame):
 
     change_asked = Signal(str, object)  # name, Value
     reset_asked = Signal(str)
+    restart_asked = Signal()
 
     def __init__(self, row: RowView) -> None:
         super().__init__()
@@ -35,6 +36,11 @@ class SettingRow(QFrame):
         self._reset.setAccessibleName(_("{title}: back to default").format(title=row.title))
         self._reset.setProperty("kind", "quiet")
         self._reset.clicked.connect(lambda: self.reset_asked.emit(row.name))
+        self._waiting_words = make_words("", "")
+        self._restart = make_button(_("Restart the engine now"), f"restart-{row.name}")
+        self._restart.clicked.connect(self.restart_asked)
+        self._waiting = QFrame()
+        self._waiting.setObjectName("warning")
         self._build()
         self.show_row(row)
 
@@ -46,6 +52,9 @@ class SettingRow(QFrame):
             label.setText(text)
             label.setVisible(bool(text))
         self._reset.setVisible(row.can_reset)
+        self._waiting_words.setText(row.waiting)
+        self._waiting.setVisible(bool(row.waiting))
+        self._restart.setEnabled(row.can_restart)
         if self.property("marked") != bool(row.mark):
             self.setProperty("marked", bool(row.mark))
             self.style().polish(self)
@@ -71,4 +80,10 @@ class SettingRow(QFrame):
             column.addWidget(Folding(words, self._control))
         column.addWidget(self._error)
         column.addWidget(self._mark)
+        waiting_words = QVBoxLayout()
+        waiting_words.addWidget(self._waiting_words)
+        inner = QVBoxLayout(self._waiting)
+        inner.setContentsMargins(12, 8, 8, 8)
+        inner.addWidget(Folding(waiting_words, self._restart))
+        column.addWidget(self._waiting)
         column.addLayout(below)

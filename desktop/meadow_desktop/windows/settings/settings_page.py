@@ -12,6 +12,7 @@ from PySide6.QtCore import QElapsedTimer, QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from meadow_desktop.engine_words import told
 from meadow_desktop.language import _, languages
 from meadow_desktop.phrases import with_end_mark
 from meadow_desktop.settings.app_rows import AUTOSTART, GROUP, present_app
@@ -121,7 +122,7 @@ class SettingsPage(Page):
             if not is_there:
                 overview = overview.model_copy(update={"can_change": False})
             reasons = desk.status.reasons if desk.status is not None else []
-            groups = present_groups(overview, desk.wanted, desk.refused, reasons)
+            groups = present_groups(overview, desk.wanted, desk.refused, reasons, is_restarting=desk.is_restarting)
         self._draw_problems()
         self._away.setText("" if is_there else _("The engine is not running; its settings can be changed when it is."))
         app = present_app(self._appearance.appearance, desk.autostart, languages(), self._appearance.language_now)
@@ -164,7 +165,8 @@ class SettingsPage(Page):
             self._problems_frame.hide()
             return
         head = _("Something is wrong with the settings in {file}:").format(file=overview.file)
-        self._problems.setText("\n".join([head, *(f"• {with_end_mark(problem)}" for problem in overview.problems)]))
+        lines = [f"• {with_end_mark(told(problem))}" for problem in overview.problems]
+        self._problems.setText("\n".join([head, *lines]))
         self._problems_frame.show()
 
     def _draw_now(self) -> None:
@@ -177,6 +179,7 @@ class SettingsPage(Page):
         section = GroupSection(group, self._now if group.name == _NOW_GROUP else None)
         section.change_asked.connect(self._change)
         section.reset_asked.connect(lambda name: self._desk.change(name, None))
+        section.restart_asked.connect(self._desk.restart)
         # The desktop's own group is the last; what is no group stands below.
         self._column.add_before(section, self._groups.get(GROUP, self._others[_API]))
         self._groups[group.name] = section

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from meadow_desktop.language import _
 from meadow_desktop.settings.storage import StorageDesk, StorageView, StoredView
+from meadow_desktop.windows.confirmation import confirm
 from meadow_desktop.windows.elided_label import ElidedLabel
 from meadow_desktop.windows.settings.words import make_button, make_words
 
@@ -22,7 +23,7 @@ class StorageSection(QWidget):
         self._shown: tuple[StorageView | None, str] | None = None
         self._summary = make_words("", "muted")
         self._summary.setObjectName("storage-summary")
-        self._folder = ElidedLabel()
+        self._folder = ElidedLabel(is_quoted=True)
         self._folder.setProperty("kind", "muted")
         self._models = QVBoxLayout()
         self._models.setSpacing(8)
@@ -82,20 +83,12 @@ class StorageSection(QWidget):
         return frame
 
     def _confirm(self, model: StoredView) -> None:
-        box = QMessageBox(
-            QMessageBox.Icon.NoIcon,
-            "Meadow",
+        confirm(
+            self,
+            "delete-model",
             _("Delete {model}?").format(model=model.id),
-            parent=self.window(),
+            _("{size} become free. Whoever wants this model again has to fetch it again.").format(size=model.size),
+            yes=_("Delete"),
+            no=_("Keep"),
+            do=partial(self._desk.delete, model.id),
         )
-        box.setInformativeText(
-            _("{size} become free. Whoever wants this model again has to fetch it again.").format(size=model.size)
-        )
-        delete = box.addButton(_("Delete"), QMessageBox.ButtonRole.DestructiveRole)
-        delete.setObjectName("confirm-delete-model-yes")
-        keep = box.addButton(_("Keep"), QMessageBox.ButtonRole.RejectRole)
-        keep.setObjectName("confirm-delete-model-no")
-        box.setDefaultButton(keep)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        delete.clicked.connect(lambda: self._desk.delete(model.id))
-        box.open()

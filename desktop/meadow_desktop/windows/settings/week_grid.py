@@ -1,7 +1,7 @@
 """The hours of a week as a grid to paint in: days below each other, hours beside each other. GUI thread.
 
 A click, or a stroke over several hours, marks them or takes their marks away; with the keyboard, arrows move and Space
-marks. Told once, when the button is let go.
+marks. Told once, when the button is let go. Where lines begin on the right, so does the day.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class WeekGrid(QWidget):
         self.setEnabled(can_change)
         if self._stroke is None:
             self._cells = cells
-            self.update()
+            self._show_place()
 
     def sizeHint(self) -> QSize:
         """Names of days, and 24 cells beside each."""
@@ -112,11 +112,12 @@ class WeekGrid(QWidget):
         key = Qt.Key(event.key())
         if key in _STEPS:
             down, right = _STEPS[key]
-            self._at = ((self._at[0] + down) % len(DAYS), (self._at[1] + right) % len(HOURS))
-            self.update()
+            later = -right if self._is_mirrored else right
+            self._at = ((self._at[0] + down) % len(DAYS), (self._at[1] + later) % len(HOURS))
+            self._show_place()
         elif key == Qt.Key.Key_Space:
             self._cells ^= {self._at}
-            self.update()
+            self._show_place()
             self.painted.emit(self._cells)
         else:
             super().keyPressEvent(event)
@@ -124,12 +125,12 @@ class WeekGrid(QWidget):
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Show where the keyboard is."""
         super().focusInEvent(event)
-        self.update()
+        self._show_place()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         """No longer."""
         super().focusOutEvent(event)
-        self.update()
+        self._show_place()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw names, hours and cells."""
@@ -142,12 +143,14 @@ class WeekGrid(QWidget):
         if not self.isEnabled():
             painter.setOpacity(0.5)
         painter.setPen(muted)
+        side = Qt.AlignmentFlag.AlignRight if self._is_mirrored else Qt.AlignmentFlag.AlignLeft
+        side |= Qt.AlignmentFlag.AlignAbsolute
         for hour in range(0, len(HOURS), 6):
-            place = QRectF(self._left + hour * self._wide, 0, 6 * self._wide, self._top - 2)
-            painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, f"{hour:02}:00")
+            place = self._turned(QRectF(self._left + hour * self._wide, 0, 6 * self._wide, self._top - 2))
+            painter.drawText(place, side | Qt.AlignmentFlag.AlignBottom, f"{hour:02}:00")
         for day in DAYS:
-            place = QRectF(0, self._top + day * _CELL, self._left, _CELL)
-            painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, _(_DAY_NAMES[day]))
+            place = self._turned(QRectF(0, self._top + day * _CELL, self._left, _CELL))
+            painter.drawText(place, side | Qt.AlignmentFlag.AlignVCenter, _(_DAY_NAMES[day]))
         for day in DAYS:
             for hour in HOURS:
                 is_marked = (day, hour) in self._cells
@@ -161,21 +164,39 @@ class WeekGrid(QWidget):
         painter.end()
 
     def _place(self, day: int, hour: int) -> QRectF:
-        return QRectF(
-            self._left + hour * self._wide + _GAP / 2,
-            self._top + day * _CELL + _GAP / 2,
-            self._wide - _GAP,
-            _CELL - _GAP,
-        )
+        x, y = self._left + hour * self._wide, self._top + day * _CELL
+        return self._turned(QRectF(x + _GAP / 2, y + _GAP / 2, self._wide - _GAP, _CELL - _GAP))
+
+    @property
+    def _is_mirrored(self) -> bool:
+        return self.layoutDirection() == Qt.LayoutDirection.RightToLeft
+
+    def _turned(self, place: QRectF) -> QRectF:
+        """Where a place lies that was counted from the side where lines begin."""
+        if self._is_mirrored:
+            place.moveRight(self.width() - place.left())
+        return place
 
     def _cell_at(self, point: QPointF) -> Cell | None:
-        hour, day = int((point.x() - self._left) // self._wide), int((point.y() - self._top) // _CELL)
+        across = self.width() - point.x() if self._is_mirrored else point.x()
+        hour, day = int((across - self._left) // self._wide), int((point.y() - self._top) // _CELL)
         return (day, hour) if day in DAYS and hour in HOURS else None
 
     def _mark(self, cell: Cell) -> None:
         self._at = cell
         self._cells = self._cells | {cell} if self._stroke else self._cells - {cell}
+        self._show_place()
+
+    def _show_place(self) -> None:
+        """Draw it; whoever does not see it is told the hour at which the keyboard is, and whether it is marked."""
         self.update()
+        words = _("Arrow keys choose an hour of the week, Space marks it.")
+        if self.hasFocus():
+            words = (_("{hour}, marked") if self._at in self._cells else _("{hour}, not marked")).format(
+                hour=_describe(self._at)
+            )
+        if words != self.accessibleDescription():
+            self.setAccessibleDescription(words)
 
 
 def _describe(cell: Cell) -> str:

@@ -29,10 +29,11 @@ class CoverageBar(QWidget):
         self._layers: Sequence[LayerView] = ()
         self._theme = LIGHT
 
-    def show_layers(self, layers: Sequence[LayerView], words: str, theme: Theme) -> None:
-        """Draw these; `words` say the same to somebody who does not see it."""
+    def show_layers(self, layers: Sequence[LayerView], words: str, detail: str, theme: Theme) -> None:
+        """Draw these; `words` say it in short, `detail` layer by layer, to somebody who does not see it."""
         self._layers, self._theme = layers, theme
         self.setAccessibleName(words)
+        self.setAccessibleDescription(detail)
         self.update()
 
     def sizeHint(self) -> QSize:

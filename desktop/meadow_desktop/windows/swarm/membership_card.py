@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from meadow_desktop.language import _
 from meadow_desktop.swarm.membership_desk import MembershipDesk
 from meadow_desktop.swarm.membership_view import KeptSwarmView, MembershipView, explain_leaving
 from meadow_desktop.windows.column_page import muted_label
+from meadow_desktop.windows.confirmation import confirm
 from meadow_desktop.windows.elided_label import ElidedLabel
 from meadow_desktop.windows.swarm.membership_dialog import JoinSwarmDialog, NewSwarmDialog
 from meadow_engine.api.errors import Problem
@@ -139,18 +140,15 @@ class MembershipCard(QFrame):
     def _confirm_leaving(self, swarm: KeptSwarmView | None) -> None:
         if swarm is None:
             return
-        question = _("Leave {swarm}?").format(swarm=swarm.title)
-        box = QMessageBox(QMessageBox.Icon.NoIcon, "Meadow", question, parent=self.window())
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setInformativeText(explain_leaving(swarm))
-        leave = box.addButton(_("Leave"), QMessageBox.ButtonRole.DestructiveRole)
-        leave.setObjectName("confirm-leave-yes")
-        stay = box.addButton(_("Stay"), QMessageBox.ButtonRole.RejectRole)
-        stay.setObjectName("confirm-leave-no")
-        box.setDefaultButton(stay)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        leave.clicked.connect(lambda: self._desk.leave(swarm.name))
-        box.open()
+        confirm(
+            self,
+            "leave",
+            _("Leave {swarm}?").format(swarm=swarm.title),
+            explain_leaving(swarm),
+            yes=_("Leave"),
+            no=_("Stay"),
+            do=partial(self._desk.leave, swarm.name),
+        )
 
 
 class _SwarmLine(QFrame):

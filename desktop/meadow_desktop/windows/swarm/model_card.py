@@ -53,7 +53,7 @@ class ModelCard(QFrame):
         self._summary.setText(view.summary)
         self._trouble.setText(view.trouble)
         self._trouble.setVisible(bool(view.trouble))
-        self._bar.show_layers(view.layers, view.layers_words, theme)
+        self._bar.show_layers(view.layers, view.layers_words, view.layers_detail, theme)
         self._table.setAccessibleName(_("Computers that hold {model}").format(model=view.title))
         self._table.setVisible(bool(view.servers))
         self._table.show_servers(view.servers, theme)
