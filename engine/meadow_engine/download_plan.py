@@ -31,6 +31,7 @@ from huggingface_hub.errors import (
 )
 
 from meadow_client.errors import MeadowError, ModelNotFoundError, ModelUnusableError
+from meadow_client.models.file_ends import is_network_failure
 
 _INDEX = "model.safetensors.index.json"
 _ONE_FILE = "model.safetensors"
@@ -179,11 +180,6 @@ class Hub:
 def incomplete_path(folder: Path, file: PlannedFile) -> Path:
     """Where a file grows until it is whole."""
     return folder / "blobs" / f"{file.blob}.meadow.incomplete"
-
-
-def is_network_failure(error: Exception) -> bool:
-    """Whether the library below huggingface_hub says so: httpx for its version 1, httpx2 for its version 2."""
-    return type(error).__module__.partition(".")[0] in ("httpx", "httpx2")
 
 
 def explain(error: Exception, model: str, folder: Path) -> MeadowError:

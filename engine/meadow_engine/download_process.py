@@ -21,7 +21,8 @@ import msgspec
 from huggingface_hub import constants, get_token, hf_hub_download, hf_hub_url
 from huggingface_hub.file_download import http_get
 
-from meadow_engine.download_plan import PlannedFile, explain, incomplete_path, is_network_failure
+from meadow_client.models.file_ends import is_network_failure
+from meadow_engine.download_plan import PlannedFile, explain, incomplete_path
 
 # So much is lost at most when this process is ended.
 _PIECE_BYTES = 1024 * 1024

@@ -22,6 +22,7 @@ from fakes.processes import LOOPBACK, Program, running_meadow, serve_arguments
 REPOSITORY = "people/meadow-nonsense"
 QUESTION = [{"role": "user", "content": "What is Meadow?"}]
 TOKENS = 8
+WEIGHTS = "model.safetensors"
 
 
 @dataclass
@@ -83,20 +84,21 @@ def test_a_model_of_the_swarm_is_fetched_for_a_chat_and_takes_no_more_than_it_ma
     refused = post.ask(REPOSITORY).json()["error"]
     assert refused["code"] == "models-limit"
     assert "need" in refused["sentence"]
-    assert post.hub.sent_of("model.safetensors") == []
+    whole = (0, (post.model / WEIGHTS).stat().st_size)
+    assert whole not in post.hub.sent_of(WEIGHTS)
 
     post.change(models_gb=1)
     reply = post.ask(REPOSITORY)
     assert reply.status_code == 200, reply.text
     answered = reply.json()["choices"][0]["message"]["content"]
     assert answered == told_alone(post.model, QUESTION, TOKENS)
-    assert len(post.hub.sent_of("model.safetensors")) == 1
+    assert post.hub.sent_of(WEIGHTS).count(whole) == 1
     assert post.ask("meadow-nonsense").status_code == 200  # now that it is known where its files are
 
     stored = post.engine.get("/api/storage").json()
     [kept] = stored["models"]
     assert (kept["id"], kept["is_in_use"], stored["limit_bytes"]) == (REPOSITORY, True, 10**9)
-    assert kept["bytes"] == stored["bytes"] > (post.model / "model.safetensors").stat().st_size
+    assert kept["bytes"] == stored["bytes"] > whole[1]
     assert stored["free_bytes"] > 0
     assert post.delete(REPOSITORY) == (409, "model-in-use")
     assert post.delete("people/nothing") == (404, "model-not-stored")
@@ -128,6 +130,26 @@ def test_a_download_goes_on_after_the_engine_was_killed_and_fetches_nothing_twic
         assert hub.sent_of(EMBEDDINGS) == [(0, 3 * MIB), (3 * MIB, whole_bytes - 3 * MIB)]
         for name in set(NEEDED) - {EMBEDDINGS}:
             assert hub.sent_of(name) == [(0, len(files[name]))], name
+
+
+def test_an_engine_is_there_while_the_one_file_of_its_model_is_still_coming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_nonsense_model(tmp_path / "meadow-nonsense")
+    base = tmp_path / "engine"
+    (base / "config").mkdir(parents=True)
+    (base / "config" / "settings.toml").write_text(f'listen = ["{LOOPBACK}"]\ndevice = "cpu"\nmodel = "{REPOSITORY}"\n')
+    with running_hub({REPOSITORY: HubModel({file.name: file.read_bytes() for file in model.iterdir()})}) as hub:
+        go_online(monkeypatch, hub, tmp_path)
+        hub.stops_at[WEIGHTS] = MIB
+        with running_engine(base) as (_program, engine):
+            assert hub.sent_of(WEIGHTS), "what the model is known by"
+            assert engine.get("/api/status").json()["model"] == "meadow-nonsense"
+            assert engine.post("/api/downloads", json={"model": REPOSITORY}).status_code == 200
+            hub.wait_until_stopped()
+            assert once(engine, lambda download: download["done_bytes"] >= MIB)["state"] == "downloading"
+            hub.go_on()
+            assert once(engine, lambda download: download["state"] != "downloading")["state"] == "done"
 
 
 def once(engine: httpx.Client, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

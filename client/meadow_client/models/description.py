@@ -1,8 +1,8 @@
 """What is known of a model before its weights are read: its config, its size, its fingerprint, its files.
 
 A fingerprint says whether two computers mean the same model: a hash over the config and over the names and places
-of all tensors, with a sample of the weights where everybody has the one file that holds them. Folder or repository
-name, dtype and version of Transformers do not matter, the last part of the name does.
+of all tensors; where one file holds them all, over its ends, which have those and a sample of the weights. Folder or
+repository name, dtype and version of Transformers do not matter, the last part of the name does.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class ModelDescription:
 def describe(model: str, room: Room | None = None, *, may_fetch: bool = True) -> ModelDescription:
     """Read the description of a folder or of a repository on huggingface.co.
 
-    `room` bounds what may be fetched, now and when the files are used. With `may_fetch=False` nothing is fetched now.
+    Of the weights nothing is fetched but the ends of a single file; `room` bounds what may be, now and when the files
+    are used. With `may_fetch=False` nothing is fetched now.
 
     Raises:
         ModelNotFoundError: there is no such folder or repository, or it holds no config.
@@ -95,13 +96,9 @@ def _fingerprint(files: ModelFiles, config_file: Path) -> str:
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     digest.update(files.name.lower().encode())
     index = files.find(SAFE_WEIGHTS_INDEX_NAME)
-    single = files.find(SAFE_WEIGHTS_NAME) if index is None else None
     if index is not None:
         weight_map = json.loads(index.read_text(encoding="utf-8")).get("weight_map", {})
         digest.update(json.dumps(weight_map, sort_keys=True).encode())
-    elif single is not None:
-        with single.open("rb") as file:
-            digest.update(file.read(_SAMPLE_BYTES))
-            file.seek(max(0, single.stat().st_size - _SAMPLE_BYTES))
-            digest.update(file.read(_SAMPLE_BYTES))
+    elif (ends := files.ends(SAFE_WEIGHTS_NAME, _SAMPLE_BYTES)) is not None:
+        digest.update(ends)
     return digest.hexdigest()[:24]

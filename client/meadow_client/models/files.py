@@ -20,6 +20,7 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
 
 from meadow_client.errors import ModelNotFoundError
+from meadow_client.models.file_ends import ends_of, ends_on_hub
 from meadow_client.models.room import Room
 
 _LAYER = re.compile(r"\.(\d+)\.")
@@ -35,6 +36,10 @@ class ModelFiles(Protocol):
 
     def find(self, filename: str) -> Path | None:
         """The local path of a file, fetched first if need be; None when the model has no such file."""
+        ...
+
+    def ends(self, filename: str, length: int) -> bytes | None:
+        """The first and the last `length` bytes of a file, without fetching the rest; None when there is none."""
         ...
 
     def folder_for(self, tensors: Callable[[str], bool]) -> Path:
@@ -60,6 +65,10 @@ class FolderFiles:
         path = self.folder / filename
         return path if path.is_file() else None
 
+    def ends(self, filename: str, length: int) -> bytes | None:
+        path = self.find(filename)
+        return None if path is None else ends_of(path, length)
+
     def folder_for(self, _tensors: Callable[[str], bool]) -> Path:
         return self.folder  # safetensors maps files into memory and reads only what is asked for
 
@@ -75,6 +84,7 @@ class HubFiles:
     views: Path
     fetch: Callable[[str, str], Path | None]
     room: Room = field(default_factory=Room)
+    fetch_ends: Callable[[str, str, int], bytes | None] = ends_on_hub
 
     @property
     def name(self) -> str:
@@ -84,8 +94,13 @@ class HubFiles:
         self.room.check(self.repository, [filename])
         return self.fetch(self.repository, filename)
 
+    def ends(self, filename: str, length: int) -> bytes | None:
+        path = self.without_fetching().find(filename)
+        return self.fetch_ends(self.repository, filename, length) if path is None else ends_of(path, length)
+
     def without_fetching(self) -> HubFiles:
-        return replace(self, fetch=partial(_fetch, is_fetched=False), room=Room())
+        here = partial(_fetch, is_fetched=False)
+        return replace(self, fetch=here, room=Room(), fetch_ends=lambda _repository, _filename, _length: None)
 
     def folder_for(self, tensors: Callable[[str], bool]) -> Path:
         index_file = self.find(SAFE_WEIGHTS_INDEX_NAME)

@@ -11,12 +11,13 @@ from huggingface_hub import constants
 from fakes.hub_models import EMBEDDINGS, HEAD, LAYERS, MODEL, model_in_parts
 from fakes.hub_server import FakeHub, HubModel, running_hub
 from meadow_client.errors import ModelNotFoundError
-from meadow_client.models.description import describe
+from meadow_client.models.description import ModelDescription, describe
 from meadow_client.models.files import find_files, is_in_layers
 from meadow_client.models.room import NoRoomForModelError, Room, bytes_on_disk, sizes_on_hub
 
 SMALL = "people/small"
 MIB = 1024 * 1024
+ENDS_BYTES = 64 * 1024
 
 
 @pytest.fixture
@@ -37,14 +38,23 @@ def room(limit_bytes: int) -> Room:
 
 
 def fetched(hub: FakeHub) -> set[str]:
-    """Which weights were sent."""
-    return {asked.path for asked in hub.asked if asked.path.endswith(".safetensors") and asked.sent_bytes}
+    """Which weights were sent, and not just their ends."""
+    return {asked.path for asked in hub.asked if asked.path.endswith(".safetensors") and asked.sent_bytes > ENDS_BYTES}
+
+
+def fetch_small(room: Room | None = None) -> ModelDescription:
+    """Describe the model of one file, and have all of it here."""
+    description = describe(SMALL, room)
+    description.files.folder_for(is_in_layers(None))
+    return description
 
 
 def test_without_a_limit_everything_is_fetched_and_counted(hub: FakeHub) -> None:
     assert bytes_on_disk() == 0
     description = describe(SMALL)
     assert (description.name, description.source, description.num_layers) == ("small", SMALL, 6)
+    assert fetched(hub) == set()
+    assert fetch_small().fingerprint == description.fingerprint
     assert fetched(hub) == {"model.safetensors"}
     assert bytes_on_disk() > len(hub.models[SMALL].files["model.safetensors"])
 
@@ -52,7 +62,7 @@ def test_without_a_limit_everything_is_fetched_and_counted(hub: FakeHub) -> None
 def test_a_model_that_is_too_large_is_not_fetched(hub: FakeHub) -> None:
     size = len(hub.models[SMALL].files["model.safetensors"])
     with pytest.raises(NoRoomForModelError) as caught:
-        describe(SMALL, room(size))
+        fetch_small(room(size))
     assert fetched(hub) == set()
     assert str(caught.value).startswith(f"The files of people/small need {size / 1e6:.1f} MB more on the disk, where")
     assert "models_gb" in caught.value.advice
@@ -60,12 +70,12 @@ def test_a_model_that_is_too_large_is_not_fetched(hub: FakeHub) -> None:
 
 def test_a_model_that_just_fits_is_fetched(hub: FakeHub) -> None:
     whole = sum(len(content) for content in hub.models[SMALL].files.values())
-    describe(SMALL, room(whole))
+    fetch_small(room(whole))
     assert fetched(hub) == {"model.safetensors"}
 
 
 def test_other_models_that_are_here_count(hub: FakeHub) -> None:
-    describe(SMALL)
+    fetch_small()
     limit = room(bytes_on_disk() + 5 * MIB)
     files = find_files(MODEL, room=limit)
     with pytest.raises(NoRoomForModelError):
@@ -99,12 +109,13 @@ def test_the_limit_is_the_one_of_now(hub: FakeHub) -> None:
     limits = [1, 0]
     changing = Room(lambda: limits.pop(0) if len(limits) > 1 else limits[0])
     with pytest.raises(NoRoomForModelError):
-        describe(SMALL, changing)
-    assert describe(SMALL, changing).name == "small"
+        fetch_small(changing)
+    assert fetch_small(changing).name == "small"
 
 
 def test_where_nobody_says_how_large_it_is_it_is_fetched(hub: FakeHub) -> None:
-    assert describe(SMALL, Room(lambda: 1, sizes=lambda _repository: {})).name == "small"
+    fetch_small(Room(lambda: 1, sizes=lambda _repository: {}))
+    assert fetched(hub) == {"model.safetensors"}
 
 
 def test_without_a_network_sizes_are_not_known_and_room_does_not_lack(
@@ -128,7 +139,7 @@ def test_what_is_not_here_is_not_asked_for(hub: FakeHub) -> None:
 
 
 def test_what_is_here_is_described_without_a_network(hub: FakeHub) -> None:
-    fetched_one = describe(SMALL)
+    fetched_one = fetch_small()
     hub.asked.clear()
     assert describe(SMALL, may_fetch=False).fingerprint == fetched_one.fingerprint
     assert hub.asked == []
