@@ -39,6 +39,7 @@ class ModelUnusableError(MeadowError):
 class WeightsUnreadableError(ModelUnusableError):
     """Files of a model are there, and are no weights that could be loaded."""
 
+    code = "weights-unreadable"
     advice = "A file of the model may be damaged or incomplete: delete its files, and fetch it again."
 
     def __init__(self, name: str) -> None:
