@@ -69,8 +69,9 @@ class SwarmUnreachableError(MeadowError):
     advice = "Check that the computer at this address runs Meadow and that your network lets you reach it."
 
     def __init__(self, addresses: Sequence[str]) -> None:
-        listed = addresses[0] if len(addresses) == 1 else f"{addresses[0]} (or {len(addresses) - 1} others)"
-        super().__init__(f"Nobody answers at {listed}")
+        more = len(addresses) - 1
+        others = f" (or {more} {'other' if more == 1 else 'others'})" if more else ""
+        super().__init__(f"Nobody answers at {addresses[0]}{others}")
 
 
 class PortTakenError(MeadowError):

@@ -226,6 +226,9 @@ class FakeEngine:
                 "advice": "Try again when more computers are on.",
             }
             return OtherAnswer(503, {"error": error})
+        if self.mishap == "unknown-model":
+            words = f"The model {request['model']!r} is not served here"
+            return OtherAnswer(404, {"error": {"message": words, "code": "model_not_found"}})
         messages = request["messages"]
         if self.longest_request is not None and len(messages) > self.longest_request:
             sentence = "The conversation is longer than the 512 tokens that this model can hold"

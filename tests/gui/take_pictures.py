@@ -2,7 +2,7 @@
 
     python tests/gui/take_pictures.py [FOLDER] [--themes light dark] [--parts first pages chat tray …]
 
-FOLDER is docs/images by default; all of it takes a quarter of an hour, and the tray's part alone two minutes.
+FOLDER is docs/images by default; all of it takes ten minutes, and the tray's part alone two minutes.
 
 Light and dark: the first start, every page, every section of the settings, the chat's usual states, and the icon.
 Light only: dialogs, menus, what was searched for, what is empty or wrong, long names, a small window; every page once
@@ -146,7 +146,9 @@ def take_rest(folder: Path, theme: str, neighbourhood: Neighbourhood) -> None:
 def take_lonely(folder: Path, theme: str, neighbourhood: Neighbourhood) -> None:
     """A computer that knows nobody."""
     note("a computer alone")
-    take_alone(folder, theme, neighbourhood.here.base.parent / "alone")
+    here = neighbourhood.here
+    invitation = here.ask("GET", "/api/swarms").json()["swarms"][0]["invitation"]
+    take_alone(folder, theme, here.base.parent / "alone", invitation)
 
 
 def take_window(folder: Path, theme: str, neighbourhood: Neighbourhood) -> None:

@@ -71,10 +71,10 @@ def read_problem(body: Any, fallback: Problem) -> Problem:
         return Problem(code=fallback.code, message=inner, advice="")
     if not isinstance(inner, dict) or not isinstance(inner.get("message"), str):
         return fallback
-    code, advice = inner.get("code"), inner.get("advice")
+    code, advice, sentence = inner.get("code"), inner.get("advice"), inner.get("sentence")
     return Problem(
         code=code if isinstance(code, str) else fallback.code,
-        message=inner["message"],
+        message=sentence if isinstance(sentence, str) else inner["message"],  # Meadow's message holds the advice, too
         advice=advice if isinstance(advice, str) else "",
     )
 

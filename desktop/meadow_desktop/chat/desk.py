@@ -220,14 +220,15 @@ class ChatDesk(QObject):
 
     @property
     def settings(self) -> ChatSettings:
-        """Of the open conversation, or of the new one."""
+        """Of the open conversation, or of the new one, which begins with no model that nobody offers any more."""
         conversation = self.open_conversation
         if conversation is not None:
             return conversation.settings
         try:
-            return ChatSettings.model_validate_json(self._shelf.value(_NEW_SETTINGS_KEY) or "{}")
+            kept = ChatSettings.model_validate_json(self._shelf.value(_NEW_SETTINGS_KEY) or "{}")
         except ValidationError:
             return USUAL
+        return kept.model_copy(update={"model": self.models.offered(kept.model)})
 
     def change_settings(self, settings: ChatSettings) -> None:
         """Choose for the open conversation, or for the new one; it counts from the next question on."""

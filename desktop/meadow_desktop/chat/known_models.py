@@ -40,6 +40,17 @@ class KnownModels(QObject):
         state = self._link.state
         return wanted or (state.status.model if isinstance(state, Connected) else "")
 
+    def offered(self, wanted: str) -> str:
+        """What a new conversation that wants this model asks: it, or one that is there where nobody offers it any more.
+
+        Nothing wanted stays nothing: the engine always knows the one that it is set to.
+        """
+        if not wanted or not self.models or any(each.id == wanted for each in self.models):
+            return wanted
+        own = self.model_for("")
+        best = max(self.models, key=lambda each: (each.is_complete, each.id == own, each.tokens_per_second or 0.0))
+        return "" if best.id == own else best.id
+
     def context_length(self, wanted: str) -> int | None:
         """Tokens that this model can hold; None: nobody said yet."""
         model = self.model_for(wanted)

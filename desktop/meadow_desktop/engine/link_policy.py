@@ -122,5 +122,5 @@ def _absent() -> Problem:
     return Problem(
         code="engine-absent",
         message=_("No engine runs on this computer"),
-        advice=_("Start one with `meadow --no-gui`; this window finds it by itself."),
+        advice=_("This window finds one by itself as soon as it runs."),
     )

@@ -51,7 +51,9 @@ def present_storage(overview: StorageOverview, now_s: float) -> StorageView:
         "limit": describe_size(overview.limit_bytes),
     }
     summary = (
-        _("Models take {size} of at most {limit}; {free} are free on this disk.").format(**parts)
+        _("{free} are free on this disk.").format(**parts)
+        if not overview.bytes
+        else _("Models take {size} of at most {limit}; {free} are free on this disk.").format(**parts)
         if overview.limit_bytes
         else _("Models take {size}; {free} are free on this disk.").format(**parts)
     )

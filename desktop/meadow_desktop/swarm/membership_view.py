@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from meadow_desktop.engine_words import told
 from meadow_desktop.language import _, ngettext
 from meadow_desktop.phrases import as_sentence, describe_problem
 from meadow_desktop.swarm.joining import is_swarm_name
@@ -64,11 +63,27 @@ def explain_leaving(swarm: KeptSwarmView) -> str:
 
 
 def explain_refusal(problem: Problem) -> str:
-    """Why the engine did not make or join a swarm, for people who do not type commands."""
-    if problem.code == "swarm-name-taken":
-        advice = _("Choose another name.")
-        return f"{as_sentence(told(problem.message))} {advice}"
-    return describe_problem(problem)
+    """Why the engine did not make or join a swarm, in one line."""
+    return describe_problem(retold_refusal(problem))
+
+
+def retold_refusal(problem: Problem) -> Problem:
+    """The same problem for people who hold an invitation, and neither know addresses nor type commands."""
+    match problem.code:
+        case "swarm-name-taken":
+            return problem.model_copy(update={"advice": _("Choose another name.")})
+        case "swarm-unreachable":
+            message = _("Nobody answered at the computers of this invitation")
+            advice = _(
+                "Check that this computer is online, and ask whoever invited you whether theirs is on, or for a new "
+                "invitation."
+            )
+        case "bad-address":
+            message = _("This invitation is damaged, or a part of it is missing")
+            advice = _("Copy it once more, from its beginning to its end.")
+        case _:
+            return problem
+    return problem.model_copy(update={"message": message, "advice": advice})
 
 
 def fault_of_name(name: str) -> str:

@@ -17,6 +17,7 @@ from meadow_desktop.chat.answering import ENGINE_SILENT
 from meadow_desktop.engine.link import EngineLink
 from meadow_desktop.engine.link_state import Connected
 from meadow_desktop.language import _
+from meadow_desktop.swarm.membership_view import retold_refusal
 from meadow_desktop.welcome.choices import Choices
 from meadow_engine.api.autostart import AutostartStatus, SetAutostart
 from meadow_engine.api.commands import ChangeSettings, Restarting, SetSharing
@@ -140,7 +141,7 @@ class WelcomeDesk(QObject):
     def _fail(self, problem: Problem) -> None:
         self._steps = []
         self._show_busy(False)
-        self.trouble.emit(problem)
+        self.trouble.emit(retold_refusal(problem))
 
     def _show_busy(self, is_busy: bool) -> None:
         self.is_busy = is_busy

@@ -39,7 +39,7 @@ class MainWindow(QMainWindow):
         self._pages: dict[str, Page] = {}
         self._shown = ""
         self._stack = QStackedWidget()
-        self._notice = NoticeBar()
+        self._notice = NoticeBar(room=10)
         self._strip = StatusStrip()
         self._build()
         self._navigation.page_asked.connect(self.show_page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from meadow_desktop.language import _
 from meadow_desktop.phrases import describe_problem
@@ -11,12 +11,13 @@ from meadow_desktop.windows.announcing import announce
 from meadow_engine.api.errors import Problem
 
 
-class NoticeBar(QFrame):
-    """Hidden while there is nothing to say."""
+class NoticeBar(QWidget):
+    """Hidden while there is nothing to say; then the room above and below it, in pixels, is not taken either."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, room: int = 0, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("warning")
+        frame = QFrame()
+        frame.setObjectName("warning")
         self._words = QLabel()
         self._words.setWordWrap(True)
         self._words.setTextFormat(Qt.TextFormat.PlainText)
@@ -25,10 +26,13 @@ class NoticeBar(QFrame):
         close.setObjectName("dismiss-notice")
         close.setProperty("kind", "quiet")
         close.clicked.connect(self.hide)
-        row = QHBoxLayout(self)
+        row = QHBoxLayout(frame)
         row.setContentsMargins(14, 8, 8, 8)
         row.addWidget(self._words, 1)
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, room, 0, room)
+        column.addWidget(frame)
         self.hide()
 
     def show_problem(self, problem: Problem) -> None:

@@ -22,6 +22,7 @@ from meadow_desktop.tray.view import EngineView
 from meadow_desktop.windows.elided_label import ElidedLabel
 
 _ROOMY = 820
+_ABOVE, _LINE_GAP = 9, 1
 
 
 class StatusStrip(QFrame):
@@ -42,7 +43,7 @@ class StatusStrip(QFrame):
         self._detail.setProperty("kind", "muted")
         self._notes.setProperty("kind", "muted")
         words = QVBoxLayout()
-        words.setSpacing(1)
+        words.setSpacing(_LINE_GAP)
         words.addWidget(self._headline)
         words.addWidget(self._detail)
         words.addWidget(self._notes)
@@ -64,7 +65,7 @@ class StatusStrip(QFrame):
         self._share.setObjectName("share")
         self._share.clicked.connect(lambda: self.share_asked.emit(self._share.isChecked()))
         row = QHBoxLayout(self)
-        row.setContentsMargins(16, 9, 16, 9)
+        row.setContentsMargins(16, _ABOVE, 16, _ABOVE)
         row.setSpacing(12)
         row.addWidget(self._icon)
         row.addLayout(words, 1)
@@ -97,6 +98,14 @@ class StatusStrip(QFrame):
         self._share.setEnabled(view.can_share and not is_pending)
         self._make_room()
 
+    def sizeHint(self) -> QSize:
+        """As high as two lines of words need, also while there is one: what is above does not move then."""
+        return self._at_least_two_lines(super().sizeHint())
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as may be, and as high."""
+        return self._at_least_two_lines(super().minimumSizeHint())
+
     def show_hint(self, text: str) -> None:
         """What closing the window does, where somebody may be surprised by it."""
         self._hint.setText(text)
@@ -106,6 +115,10 @@ class StatusStrip(QFrame):
         """In a narrow window the engine's state is more important than hints and rarer buttons."""
         super().resizeEvent(event)
         self._make_room()
+
+    def _at_least_two_lines(self, size: QSize) -> QSize:
+        lines = self._headline.sizeHint().height() + _LINE_GAP + self._detail.sizeHint().height()
+        return size.expandedTo(QSize(0, lines + 2 * _ABOVE + 2 * self.frameWidth()))
 
     def _make_room(self) -> None:
         is_roomy = self.width() >= _ROOMY

@@ -274,12 +274,15 @@ def make_style_sheet(theme: Theme, headline_pt: float = 15.0, *, right_to_left: 
     QPushButton[kind="primary"] {{ background: {theme.accent}; color: {theme.on_accent};
         border: 1px solid {theme.accent}; font-weight: 600; border-radius: 10px; padding: 7px 16px; }}
     QPushButton[kind="primary"]:focus {{ border: 1px solid {theme.text}; }}
-    QPushButton[kind="primary"]:disabled {{ background: {theme.border}; color: {theme.muted};
+    QPushButton[kind="primary"]:disabled {{ background: {theme.hover}; color: {theme.muted};
         border: 1px solid {theme.border}; }}
     QPushButton[kind="stop"] {{ border-radius: 10px; padding: 7px 14px; font-weight: 600; }}
     QPushButton[kind="quiet"] {{ background: transparent; border: 1px solid transparent; color: {theme.muted};
         padding: 3px 8px; border-radius: 6px; }}
     QPushButton[kind="quiet"]:hover {{ background: {theme.hover}; color: {theme.text}; }}
+    #choose-model {{ margin-{end}: 6px; }}
+    QPushButton[kind="quiet"][begins="true"] {{ padding-{begin}: 0; }}
+    QPushButton[kind="quiet"][begins="true"]:hover {{ background: transparent; }}
     QPushButton[kind="quiet"]:focus {{ border: 1px solid {theme.accent}; }}
     QScrollBar:vertical {{ background: transparent; width: 10px; margin: 2px; }}
     QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 2px; }}

@@ -7,10 +7,13 @@ until the pictures of the download are taken.
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file, save
 
 from fakes.engine_folder import ANY_MACHINE, EngineFolder
@@ -25,6 +28,8 @@ from meadow_assets import demo_model_path
 FETCHED = "reading-circle/Meadow-Demo-Instruct"
 FOR_CHATS, FOR_SHARING = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 STARTS_S = 60.0
+ASKING_S = 1.0
+PADDING_BYTES = 64 * 1024 * 1024
 
 
 @contextmanager
@@ -43,14 +48,14 @@ def running_alone(folder: Path, theme: str, base: Path) -> Iterator[tuple[Studio
             yield studio, hub, engine
 
 
-def take_alone(folder: Path, theme: str, base: Path) -> None:
-    """All of it, in the order in which it happens."""
+def take_alone(folder: Path, theme: str, base: Path, invitation: str) -> None:
+    """All of it, in the order in which it happens; the invitation is one to another computer."""
     with running_alone(folder, theme, base) as (studio, hub, engine):
         take_wrong_invitation(studio)
         take_choice(studio)
         take_download(studio, hub)
         take_nobody(studio)
-        take_refused_invitation(studio, engine)
+        take_refused_invitation(studio, invitation)
         hub.go_on()
         take_storage(studio, engine)
 
@@ -106,17 +111,16 @@ def take_nobody(studio: Studio) -> None:
     studio.take("credits-empty")
 
 
-def take_refused_invitation(studio: Studio, engine: EngineFolder) -> None:
+def take_refused_invitation(studio: Studio, invitation: str) -> None:
     """A true invitation to a swarm in which nobody answers any more."""
     desktop = studio.desktop
-    own = engine.ask("GET", "/api/swarms").json()["swarms"][0]["invitation"]
     desktop.click("go-swarm")
     desktop.click("join-swarm")
     desktop.wait_for_control("join-invitation")
-    studio.display.type(_to_nobody(own))
+    studio.display.type(_to_nobody(invitation))
     desktop.click("membership-do")
-    mark = desktop.place
-    desktop.wait_for("controls", lambda event: "membership-do" in event["controls"], timeout_s=STARTS_S, since=mark)
+    time.sleep(ASKING_S)
+    desktop.wait_for_control("membership-do", timeout_s=STARTS_S)  # it cannot be pressed while somebody is sought
     studio.put_pointer_away()
     studio.take("swarm-join-refused", "Join a swarm.*")
     desktop.click("membership-cancel")
@@ -147,18 +151,21 @@ def _all_done(engine: EngineFolder) -> bool:
 
 def _to_nobody(invitation: str) -> str:
     """The same one with a port at which nobody listens."""
-    before, _, after = invitation.partition("%2Ftcp%2F")
-    return f"{before}%2Ftcp%2F9{after.lstrip('0123456789')}"
+    return re.sub(r"(/|%2F)tcp(/|%2F)\d+", r"\1tcp\g<2>9", invitation)
 
 
 def demo_model_in_parts() -> HubModel:
-    """The bundled model as large ones are published: what chats need in one file, and the layers in another."""
+    """The bundled model as large ones are published: what chats need in one file, and the layers in another.
+
+    Zeros make the files larger, as a download is counted in megabytes.
+    """
     folder = demo_model_path()
     files = {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "model.safetensors"}
     tensors = load_file(folder / "model.safetensors")
     weight_map = {name: FOR_SHARING if ".layers." in name else FOR_CHATS for name in tensors}
     for part in (FOR_CHATS, FOR_SHARING):
         inside = {name: tensor for name, tensor in tensors.items() if weight_map[name] == part}
+        inside["nothing"] = torch.zeros(PADDING_BYTES, dtype=torch.uint8)
         files[part] = save(inside, metadata={"format": "pt"})
     files["model.safetensors.index.json"] = json.dumps({"weight_map": weight_map}).encode()
     return HubModel(files)

@@ -26,7 +26,6 @@ from fakes.processes import (
     wait_until,
 )
 from fakes.volunteer import Volunteer, running_volunteer
-from gui.pictures.panel import change
 from meadow_assets import demo_model_path
 from meadow_engine.api.places import find_places
 from meadow_engine.ledger import Count, Ledger
@@ -113,14 +112,9 @@ def running_neighbourhood(folder: Path) -> Iterator[Neighbourhood]:
     """Three neighbours who hold the whole model, and this computer, which does not share yet."""
     with running_meadow("bootstrap", "--listen", LOOPBACK, "--base-dir", str(folder / "meeting")) as meeting_point:
         remember_a_month(folder / "here")
-        settings = {
-            "layers": LAYERS_HERE,
-            "share": False,
-            "public_name": "this-computer",
-            "mode": "when-idle",
-            "quiet_s": 1,
-        }
+        settings = {"layers": LAYERS_HERE, "share": False, "public_name": "this-computer", "quiet_s": 1}
         with running_volunteer(folder / "here", meeting_point.address, **settings) as here:
+            change(here, share=None, mode=None)
             neighbourhood = Neighbourhood({}, here)
             try:
                 for name, _layers in NEIGHBOURS:
@@ -128,6 +122,12 @@ def running_neighbourhood(folder: Path) -> Iterator[Neighbourhood]:
                 yield neighbourhood
             finally:
                 neighbourhood.close()
+
+
+def change(here: Volunteer, **values: object) -> None:
+    """Write settings, as the settings page does; None goes back to the default."""
+    reply = here.ask("PATCH", "/api/settings", {"values": values})
+    assert reply.status_code == 200, reply.text
 
 
 def remember_a_month(base_dir: Path) -> None:

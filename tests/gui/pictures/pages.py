@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 
-from gui.pictures.neighbourhood import Neighbourhood
-from gui.pictures.panel import change
+from gui.pictures.neighbourhood import Neighbourhood, change
 from gui.pictures.studio import Studio
 
 # In their order in the window.
 SECTIONS = ("when", "how-much", "model-and-swarm", "app", "api", "storage", "logs", "about")
-WORDS_IN_LOGS = "layers"
+WORDS_IN_LOGS = "policy"
 _FILTERED_S = 1.0
 
 

@@ -18,6 +18,7 @@ import psutil
 
 from fakes.processes import LOOPBACK
 from fakes.volunteer import Volunteer
+from gui.pictures.neighbourhood import change
 from gui.pictures.studio import PANEL_HEIGHT, Studio, is_plain, put_below_one_another, running_studio
 from meadow_desktop.settings.appearance import Appearance, appearance_file, keep_appearance
 from meadow_engine.api.places import find_places
@@ -101,12 +102,6 @@ def held_engine(studio: Studio) -> Iterator[None]:
         yield
     finally:
         engine.send_signal(signal.SIGCONT)
-
-
-def change(here: Volunteer, **values: object) -> None:
-    """Write settings, as the settings page does; None goes back to the default."""
-    reply = here.ask("PATCH", "/api/settings", {"values": values})
-    assert reply.status_code == 200, reply.text
 
 
 def _row(shape: str) -> str:

@@ -57,6 +57,8 @@ def take_around(studio: Studio) -> None:
     studio.desktop.wait_for_control("close-keyboard")
     studio.take("chat-keys", "Keyboard.*")
     studio.desktop.click("close-keyboard")
+    x, y, *_size = studio.desktop.wait_for_control("conversation-menu-button")
+    display.move(x + 4, y + 4)  # Qt has not noticed yet that the pointer is no longer there
     studio.desktop.click("composer-text")
     display.press("ctrl+shift+BackSpace")
     studio.desktop.wait_for_control("undo-delete")

@@ -103,6 +103,12 @@ def test_an_error_body_of_either_api_or_of_none_becomes_a_problem() -> None:
     assert "502" in read_error_body(b"<html>", 502).message
 
 
+def test_the_advice_of_an_error_is_not_said_twice() -> None:
+    error = {"message": "A computer left. Ask again.", "sentence": "A computer left.", "advice": "Ask again."}
+    problem = read_error_body(json.dumps({"error": {**error, "code": "server-lost"}}).encode(), 503)
+    assert (problem.message, problem.advice) == ("A computer left.", "Ask again.")
+
+
 def test_the_count_of_tokens_and_a_reached_limit_stay_with_the_answer() -> None:
     cut = {"choices": [{"delta": {}, "finish_reason": "length"}]}
     usage = {"choices": [], "usage": {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QEnterEvent, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QTextEdit, QWidget
@@ -13,6 +13,7 @@ from meadow_desktop.chat.conversation import Question
 from meadow_desktop.fakes_of_engine.answers import CANNED
 from meadow_desktop.windows.chat.chain_pills import ChainPills
 from meadow_desktop.windows.chat.message_tools import MessageTools
+from meadow_desktop.windows.theme import LIGHT, make_style_sheet
 
 ALT = Qt.KeyboardModifier.AltModifier
 
@@ -126,6 +127,24 @@ def test_copying_takes_the_message_as_it_was_written(room: Room) -> None:
     assert QGuiApplication.clipboard().text() == "**one**"
     QTest.mouseClick(room.button("copy-answer"), Qt.MouseButton.LeftButton)
     assert QGuiApplication.clipboard().text() == CANNED[0]
+
+
+def test_buttons_below_an_answer_begin_where_its_words_do(room: Room) -> None:
+    room.talk("one")
+    buttons = {name: room.button(name) for name in ("copy-answer", "regenerate")}
+    begins = {name: button.property("begins") for name, button in buttons.items()}
+    assert begins == {"copy-answer": True, "regenerate": None}
+    sheet = make_style_sheet(LIGHT)
+    assert 'QPushButton[kind="quiet"][begins="true"] { padding-left: 0; }' in sheet
+
+
+def test_a_question_is_typed_anew_right_above_its_hint(room: Room) -> None:
+    room.talk("one")
+    QTest.keyClick(room.text("composer-text"), Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
+    text = room.text("edit-text")
+    hint = next(each for each in room.all(QLabel, "") if each.text().startswith("The old version"))
+    words = text.viewport().mapTo(room.window, QPoint(round(text.document().documentMargin()), 0))
+    assert words.x() == hint.mapTo(room.window, QPoint(0, 0)).x()
 
 
 def test_buttons_are_painted_while_the_pointer_or_the_keyboard_is_at_their_message(room: Room) -> None:

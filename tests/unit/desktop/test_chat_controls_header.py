@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 
 from fakes.chat_room import Room, opened_room
 from fakes.desktop_qt import settle, wait_until
-from meadow_desktop.chat.chat_settings import CREATIVE
+from meadow_desktop.chat.chat_settings import CREATIVE, ChatSettings
 from meadow_desktop.chat.words.model_choices import present_models
 from meadow_desktop.chat.words.shortcuts import SHORTCUTS
 from meadow_desktop.fake_engine import FakeEngine
@@ -101,6 +101,34 @@ def test_a_model_that_nobody_announces_is_still_shown_as_chosen() -> None:
     view = present_models([], "owner/Gone-7B")
     assert (view.title, view.state) == ("Gone-7B", "nobody holds it now")
     assert present_models([], "").title == "No model yet"
+
+
+def test_a_new_conversation_does_not_begin_with_a_model_that_nobody_offers_any_more(
+    room: Room, engine: FakeEngine
+) -> None:
+    room.desk.change_settings(ChatSettings(model="owner/Gone-7B"))
+    room.talk("hello")
+    assert engine.requests[-1]["model"] == "meadow-demo"
+
+
+def test_a_conversation_whose_model_is_gone_keeps_it_and_offers_the_menu_of_models(
+    room: Room, engine: FakeEngine
+) -> None:
+    room.talk("hello")
+    room.desk.change_settings(ChatSettings(model="owner/Gone-7B"))
+    engine.mishap = "unknown-model"
+    room.talk("again")
+    assert engine.requests[-1]["model"] == "owner/Gone-7B"
+    assert [each.text() for each in room.all(QLabel, "") if "Gone-7B" in each.text()] == [
+        "Nobody in the swarm offers the model Gone-7B any more."
+    ]
+    menu = room.button("model-picker").menu()
+    assert menu is not None
+    opened: list[bool] = []
+    menu.aboutToShow.connect(lambda: opened.append(True))
+    menu.aboutToShow.connect(menu.close, Qt.ConnectionType.QueuedConnection)
+    room.button("choose-model").click()
+    wait_until(lambda: bool(opened))
 
 
 def test_settings_count_from_the_next_question_on(room: Room, engine: FakeEngine) -> None:

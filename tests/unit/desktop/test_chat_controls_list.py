@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QLineEdit, QListWidget, QPushButton, QTextEdit, QWidget
+from PySide6.QtWidgets import QLabel, QLineEdit, QListWidget, QPushButton, QStyleOptionViewItem, QTextEdit, QWidget
 
 from fakes.chat_room import Room, opened_room
 from fakes.desktop_qt import settle, wait_until
@@ -17,6 +18,7 @@ from meadow_desktop.chat.search import SearchHit
 from meadow_desktop.chat.undo import DeletedConversation
 from meadow_desktop.chat.words.undo_words import describe_deleted
 from meadow_desktop.fake_engine import FakeEngine
+from meadow_desktop.windows.chat import search_results
 from meadow_desktop.windows.chat.conversation_list import ConversationList
 from meadow_desktop.windows.chat.search_results import SearchResults
 from meadow_engine.api.places import Places
@@ -92,6 +94,25 @@ def test_hits_are_drawn_with_marks_also_behind_characters_of_two_units(room: Roo
     lines = height / results.fontMetrics().lineSpacing()
     assert 3 < lines < 5.5
     results.grab()
+
+
+def test_a_hit_that_has_no_room_ends_in_an_ellipsis(application: object) -> None:
+    item = QStyleOptionViewItem()
+    hit = SearchHit("c", "t", "m", "🌱 sprouts " + "grow " * 60, ((2, 9), (10, 14), (290, 294)))
+    layout = search_results._lay_out(hit, item, 160, QColor())
+    assert layout.lineCount() == 2
+    assert layout.text().startswith("🌱 sprouts grow")
+    assert layout.text().endswith("…")
+    assert layout.lineAt(1).naturalTextWidth() <= 160
+    whole = SearchHit("c", "t", "m", "short", ())
+    assert search_results._lay_out(whole, item, 160, QColor()).text() == "short"
+
+
+def test_the_last_question_is_edited_from_the_search_field_as_well(room: Room) -> None:
+    begin(room, "about apples")
+    look_for(room, "apples")
+    QTest.keyClick(room.field("search"), Qt.Key.Key_E, CONTROL)
+    assert room.text("edit-text").toPlainText() == "about apples"
 
 
 def test_a_title_is_typed_anew_in_the_list_with_f2(room: Room) -> None:

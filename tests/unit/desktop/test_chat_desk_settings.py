@@ -8,6 +8,8 @@ from meadow_desktop.chat.chat_settings import CREATIVE, ChatSettings, Sampling, 
 from meadow_desktop.chat.desk import ChatDesk
 from meadow_desktop.fake_engine import FakeEngine
 
+LARGE = "meadow/Larger-Model-70B-Instruct"  # the other one that the fake engine knows
+
 
 def test_the_counted_tokens_and_the_model_stay_with_the_answer(
     engine: FakeEngine, desk: ChatDesk, make_desk: MakeDesk
@@ -27,11 +29,11 @@ def test_the_settings_of_a_conversation_are_sent_with_its_next_question(
 ) -> None:
     changes: list[ChatSettings] = []
     desk.settings_changed.connect(lambda: changes.append(desk.settings))
-    settings = ChatSettings(system_prompt="Rhyme.", sampling=Sampling(temperature=0.3, max_tokens=64), model="other")
+    settings = ChatSettings(system_prompt="Rhyme.", sampling=Sampling(temperature=0.3, max_tokens=64), model=LARGE)
     desk.change_settings(settings)
     talk(desk, "one")
     request = engine.requests[-1]
-    assert (request["temperature"], request["max_tokens"], request["model"]) == (0.3, 64, "other")
+    assert (request["temperature"], request["max_tokens"], request["model"]) == (0.3, 64, LARGE)
     assert "top_p" not in request
     assert request["messages"][0] == {"role": "system", "content": "Rhyme."}
     desk.change_settings(use_preset(desk.settings, CREATIVE))
@@ -40,7 +42,7 @@ def test_the_settings_of_a_conversation_are_sent_with_its_next_question(
     assert len(changes) == 2
     conversation = desk.open_conversation
     desk.open("")
-    assert desk.settings == ChatSettings(model="other")  # the next one begins as usual, with the same model
+    assert desk.settings == ChatSettings(model=LARGE)  # the next one begins as usual, with the same model
     assert conversation is not None
     again = make_desk()
     again.open(conversation.id)

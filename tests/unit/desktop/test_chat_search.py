@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meadow_desktop.chat.search import cut_snippet, fold, query_words
+from meadow_desktop.chat.text.plain import without_marks
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,18 @@ def test_the_snippet_is_one_line_around_the_first_hit_and_marks_all_of_them() ->
     assert marked_parts("abcd", "abc bcd") == ["abcd"]
     assert marked_parts("ﬁn " * 200 + "needle", "needle") == ["needle"]
     assert cut_snippet("short", ["nothing"]) == ("short", ())
+
+
+@pytest.mark.parametrize(
+    ("markdown", "words"),
+    [
+        ("What about **Second Wind**? She", "What about Second Wind? She"),
+        ("## A *small* boat\n> and `a ** b`", "A small boat\nand a ** b"),
+        ("***both*** and ~~gone~~, [the ninth lock](https://example.org/9)", "both and gone, the ninth lock"),
+        ("2 * 3 * 4, snake_case_name, 5 > 3", "2 * 3 * 4, snake_case_name, 5 > 3"),
+        ("see\n```python\ndef __init__(self, *a, **b):\n```\nthere", "def __init__(self, *a, **b):"),
+        ("**cut in the middle", "**cut in the middle"),
+    ],
+)
+def test_a_snippet_shows_no_marks_of_markdown(markdown: str, words: str) -> None:
+    assert words in without_marks(markdown)

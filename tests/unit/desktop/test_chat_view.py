@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from meadow_client.errors import LayersMissingError
+from meadow_client.gateway.askable import UnknownModelError
 from meadow_desktop.chat.context import ContextUse
 from meadow_desktop.chat.conversation import Answer, Conversation, Question
 from meadow_desktop.chat.text.segments import Code, Prose, Segment, cut
@@ -18,6 +20,8 @@ from meadow_desktop.chat.words.view import (
     present_answer,
     present_conversation,
 )
+from meadow_desktop.engine.link_policy import LinkFacts, present
+from meadow_desktop.engine.link_state import Unreachable
 from meadow_desktop.phrases import describe_rate
 from meadow_engine.api.answers import AnswerOrigin, ChainLink, Replacement
 from meadow_engine.api.errors import Problem
@@ -57,6 +61,25 @@ def test_a_failed_answer_offers_to_try_again_with_sentence_and_advice() -> None:
 def test_a_conversation_that_is_too_long_is_advised_to_begin_anew() -> None:
     problem = Problem(code="context_length_exceeded", message="Only 512 fit", advice="Ask for fewer new tokens")
     assert "new conversation" in present_answer(Answer(phase="failed", problem=problem), is_last=True).advice
+
+
+def test_a_model_that_is_gone_is_told_to_people_and_another_is_offered() -> None:
+    gone = UnknownModelError("owner/Gone-7B", "meadow-demo")
+    problem = Problem(code=gone.code, message=str(gone), advice=gone.advice)
+    view = present_answer(Answer(phase="failed", problem=problem, model="owner/Gone-7B"), is_last=True)
+    assert view.problem == "Nobody in the swarm offers the model Gone-7B any more."
+    assert (view.advice, view.needs_model) == ("Choose another model for this conversation.", True)
+    assert not present_answer(Answer(phase="failed", problem=problem, model="x"), is_last=False).needs_model
+
+
+def test_advice_in_the_window_needs_no_terminal() -> None:
+    missing = LayersMissingError("demo", [(3, 4)])
+    problem = Problem(code=missing.code, message=str(missing), advice=missing.advice)
+    advice = present_answer(Answer(phase="failed", problem=problem), is_last=True).advice
+    assert advice == "Try again when more computers are on, or choose another model."
+    nobody = present(LinkFacts(False, None, child_runs=False, may_start=False, searching_s=60.0))
+    assert isinstance(nobody, Unreachable)
+    assert "`" not in nobody.problem.advice
 
 
 def test_a_stopped_answer_says_so_and_waiting_says_what_for() -> None:
@@ -147,6 +170,8 @@ def test_the_meter_says_how_much_is_taken_and_when_it_guesses() -> None:
     full = present_context(ContextUse(9000, 4096, is_estimate=True, left_out=2), leaves_out_oldest=True)
     assert (full.share, full.level) == (1.0, "full")
     assert "2 oldest messages were left out" in full.detail
+    nothing = present_context(ContextUse(0, None, is_estimate=False), leaves_out_oldest=True)
+    assert nothing.text == ""  # there is nothing to say while the engine starts
     unknown = present_context(ContextUse(10, None, is_estimate=True), leaves_out_oldest=True)
     assert (unknown.text, unknown.share) == ("≈ 10 tokens", None)
 

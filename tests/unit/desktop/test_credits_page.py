@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QComboBox, QTableWidget
+from PySide6.QtWidgets import QComboBox, QFrame, QScrollArea, QTableWidget
 
 from fakes.desktop_qt import settle, wait_until
 from meadow_desktop.credits.desk import CreditsDesk
@@ -148,6 +148,26 @@ def test_the_plot_tells_the_day_under_the_pointer_and_under_the_keyboard(page: C
     assert shown.chosen == 28
     page.show_theme(DARK)
     assert shown.chosen == 28
+
+
+def test_in_a_window_of_usual_size_the_table_scrolls_and_its_page_does_not(page: CreditsPage) -> None:
+    page.resize(994, 668)
+    settle()
+    area = page.findChild(QScrollArea)
+    assert area is not None
+    assert table(page).verticalScrollBar().maximum() > 0
+    assert area.verticalScrollBar().maximum() == 0
+
+
+def test_without_a_row_the_figures_stay_as_high_as_they_are(page: CreditsPage) -> None:
+    card = page.findChild(QFrame, "card")
+    assert card is not None
+    height = card.height()
+    page._desk.rows.clear()
+    page._draw()
+    settle()
+    assert not table(page).isVisible()
+    assert card.height() == height
 
 
 def test_rows_are_narrowed_by_direction(page: CreditsPage) -> None:

@@ -156,3 +156,5 @@ def test_models_on_disk_say_their_last_use_and_what_is_free() -> None:
     ]
     limited = present_storage(overview.model_copy(update={"limit_bytes": 4 * 10**9}), 0.0)
     assert "at most 4 GB" in limited.summary
+    none = present_storage(overview.model_copy(update={"bytes": 0, "models": []}), 0.0)
+    assert none.summary == "100 GB are free on this disk."

@@ -50,6 +50,15 @@ def test_numbers_choices_and_texts_are_sent_when_they_are_finished(open_page: Op
     wait_until(lambda: it.value("public_name") == "garden")
 
 
+def test_numbers_are_of_one_width_whatever_their_unit(open_page: OpenPage) -> None:
+    it = open_page()
+    it.page.show_section("How much to share")
+    settle()
+    fields = [each for each in it.page.findChildren(Number) if each.isVisible()]
+    assert len(fields) > 3
+    assert len({field.width() for field in fields}) == 1
+
+
 def test_a_fraction_is_shown_and_typed_in_percent(open_page: OpenPage) -> None:
     it = open_page()
     it.page.show_section("How much to share")

@@ -50,6 +50,15 @@ def strip(link: EngineLink) -> Iterator[StatusStrip]:
     settle()
 
 
+def test_the_strip_is_as_high_for_one_line_as_for_two(strip: StatusStrip) -> None:
+    heights = []
+    for detail in ("", "Nothing is shared until you agree to it."):
+        strip.show_view(EngineView("off", "Not sharing", detail), is_pending=False)
+        settle()
+        heights.append((strip.sizeHint().height(), strip.minimumSizeHint().height()))
+    assert heights[0] == heights[1]
+
+
 def headline(link: EngineLink) -> str:
     return present(link.state).headline
 

@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QLineEdit, QPushButton
 
 from fakes.desktop_qt import settle, wait_until
+from meadow_client.errors import BadAddressError, MeadowError, SwarmUnreachableError
 from meadow_desktop.engine.link import EngineLink
 from meadow_desktop.engine.link_state import Connected
 from meadow_desktop.fake_engine import FakeEngine
@@ -91,6 +92,19 @@ def test_advice_for_the_command_line_is_not_given_in_a_window() -> None:
         advice="Give another name with --name.",
     )
     assert explain_refusal(taken) == "There is a swarm called x already. Choose another name."
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (SwarmUnreachableError(["/ip4/192.0.2.7/tcp/1/p2p/12D3KooWabc", "b"]), "Nobody answered at the computers of"),
+        (BadAddressError("'meadow://join?peer=x' is not a Meadow invitation"), "This invitation is damaged, or a part"),
+    ],
+)
+def test_why_an_invitation_is_no_use_is_said_without_addresses_and_commands(error: MeadowError, words: str) -> None:
+    told = explain_refusal(Problem(code=error.code, message=str(error), advice=error.advice))
+    assert told.startswith(words)
+    assert not set("/`") & set(told)
 
 
 @pytest.fixture
@@ -178,13 +192,31 @@ def test_why_a_swarm_cannot_be_joined_is_said_beside_the_field(
     assert fault().startswith("This is no invitation")
     write("join-invitation", "meadow://join?unreachable")
     press(dialog(), "membership-do")
-    wait_until(lambda: fault() == "Nobody answers at this invitation.")
+    wait_until(lambda: fault().startswith("Nobody answered at the computers of this invitation. Check that"))
+    label = dialog().findChild(QLabel, "trouble")
+    assert label is not None
+    assert label.toolTip() == "Nobody answers at this invitation."  # as the engine says it
     write("join-invitation", "meadow://join?somebody")
+    assert not label.toolTip()
     press(dialog(), "membership-do")
     wait_until(lambda: QApplication.activeModalWidget() is None)
     assert not told  # the window behind the dialog has nothing to add
     assert desk.view is not None
     assert desk.view.used.invitation == "meadow://join?somebody"
+
+
+def test_a_long_reason_why_a_swarm_cannot_be_joined_finds_room(
+    card: MembershipCard, desk: MembershipDesk, link: EngineLink, start_engine: StartEngine
+) -> None:
+    start_engine("sharing")
+    show(card, desk, link)
+    press(card, "join-swarm")
+    desk.refused.emit(Problem(code="usage", message="Too long to be read in one line. " * 12))
+    settle()
+    label = dialog().findChild(QLabel, "trouble")
+    assert label is not None
+    assert label.height() >= label.heightForWidth(label.width())
+    dialog().reject()
 
 
 def test_kept_swarms_are_switched_to_and_left_after_a_question(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QLineEdit, QPushButton, QRadioButton
+from PySide6.QtWidgets import QAbstractButton, QLabel, QLineEdit, QPushButton, QRadioButton
 
 from fakes.desktop_qt import settle, wait_until
 from fakes.engine_link import connect
@@ -230,3 +230,19 @@ def press_at_once(window: WelcomeWindow, name: str) -> None:
     button = window.findChild(QAbstractButton, name)
     assert button is not None
     button.click()
+
+
+def test_what_is_wrong_with_an_invitation_is_said_right_below_it(
+    window: WelcomeWindow, link: EngineLink, start_engine: StartEngine
+) -> None:
+    start_engine("off")
+    connect(link)
+    for name in ("welcome-continue", "choose-chat", "welcome-continue", "choose-join"):
+        press(window, name)
+    write(window, "invitation", "https://example.org")
+    settle()
+    places = [window.findChild(QLineEdit, name) for name in ("invitation", "swarm-name")]
+    told = next(each for each in window.findChildren(QLabel) if each.isVisible() and "no invitation" in each.text())
+    tops = [each.mapTo(window, QPoint(0, 0)).y() for each in (places[0], told, places[1]) if each is not None]
+    assert tops == sorted(tops)
+    assert len(tops) == 3

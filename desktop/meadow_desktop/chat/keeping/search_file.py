@@ -15,6 +15,7 @@ from meadow_desktop.chat.conversation import Answer, Message, Question
 from meadow_desktop.chat.keeping import store_problems
 from meadow_desktop.chat.keeping.store_problems import StoreError
 from meadow_desktop.chat.search import SearchHit, cut_snippet, query_words
+from meadow_desktop.chat.text.plain import without_marks
 
 MOST_HITS = 100
 _LOCKED_S = 0.2
@@ -69,6 +70,7 @@ def _holds(column: str, words: list[str]) -> str:
 
 def _text_of(body: str) -> str:
     try:
-        return _MESSAGE.validate_json(body).text
+        message = _MESSAGE.validate_json(body)
     except ValidationError:
         return ""
+    return without_marks(message.text) if isinstance(message, Answer) else message.text

@@ -13,7 +13,7 @@ _NEARLY_FULL = 0.8
 
 @dataclass(frozen=True)
 class ContextView:
-    """`share` is from 0 to 1, or None while nobody knows how much the model can hold; `text` is short."""
+    """`share` is from 0 to 1, or None while nobody knows how much the model can hold; `text` is short, or empty."""
 
     text: str
     share: float | None
@@ -26,6 +26,8 @@ def present_context(use: ContextUse, *, leaves_out_oldest: bool) -> ContextView:
     tokens = in_figures(f"{use.used_tokens:,}")
     used = f"≈ {tokens}" if use.is_estimate else tokens
     if use.limit_tokens is None:
+        if not use.used_tokens:
+            return ContextView("", None, "calm", "")
         return ContextView(
             _("{used} tokens").format(used=used), None, "calm", _("How much the model can hold is not known yet.")
         )

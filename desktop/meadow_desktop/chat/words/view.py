@@ -48,6 +48,7 @@ class AnswerView:
 
     `footer` is one line: how fast, and by which model; `footer_detail` has a line for each computer of `chain`.
     `can_change`: it may be deleted or written once more; `repeat` is the button for the latter, empty for none.
+    `needs_model`: nobody can write it before another model is chosen.
     """
 
     text: str
@@ -59,6 +60,7 @@ class AnswerView:
     footer_detail: str = ""
     can_copy: bool = False
     repeat: Literal["", "regenerate", "try-again"] = ""
+    needs_model: bool = False
     message_id: str = ""
     branch: BranchView | None = None
     can_change: bool = False
@@ -72,10 +74,20 @@ MessageView = QuestionView | AnswerView
 
 # Advice for programs that write requests themselves does not help somebody in front of this window.
 _TOO_LONG = marked("The model cannot remember more than this; go on in a new conversation (Ctrl+N).")
+_MODEL_GONE = "model_not_found"
 _ADVICE_HERE = {
     "context_length_exceeded": _TOO_LONG,
     "context-length-exceeded": _TOO_LONG,
-    "model_not_found": marked("Choose another model for this conversation."),
+    "layers-missing": marked("Try again when more computers are on, or choose another model."),
+    "model-files-missing": marked(
+        "Under Settings, write its folder, or its whole name on huggingface.co such as Qwen/Qwen3-8B, into “More "
+        "models to chat with”."
+    ),
+    "model-files-differ": marked(
+        "Get the files that the others have, or update them, and write their place into “More models to chat with” "
+        "under Settings."
+    ),
+    _MODEL_GONE: marked("Choose another model for this conversation."),
 }
 
 
@@ -134,6 +146,7 @@ class _PhaseView(TypedDict, total=False):
     footer: str
     footer_detail: str
     repeat: Literal["", "regenerate", "try-again"]
+    needs_model: bool
 
 
 def _present_phase(answer: Answer, *, is_last: bool) -> _PhaseView:
@@ -157,12 +170,19 @@ def _present_phase(answer: Answer, *, is_last: bool) -> _PhaseView:
             advice = _ADVICE_HERE.get(problem.code, problem.advice)
             return {
                 "text": text,
-                "problem": as_sentence(told(problem.message)),
+                "problem": as_sentence(_what_failed(problem, answer.model)),
                 "advice": as_sentence(told(advice)),
                 "repeat": "try-again" if is_last else "regenerate",
+                "needs_model": is_last and problem.code == _MODEL_GONE,
             }
         case _:
             assert_never(answer.phase)
+
+
+def _what_failed(problem: Problem, model: str) -> str:
+    if problem.code == _MODEL_GONE and model:
+        return _("Nobody in the swarm offers the model {model} any more").format(model=short_model_name(model))
+    return told(problem.message)
 
 
 def describe_speed(answer: Answer) -> str:

@@ -160,6 +160,8 @@ class ChatPage(Page):
         self._settings.preset_forgotten.connect(desk.forget_preset)
         self._settings.closed.connect(self._toggle_settings)
         self._transcript.repeat_asked.connect(self._ask_again)
+        # Later: while the menu is open the button that opened it may be drawn anew.
+        self._transcript.model_asked.connect(self._header.models.open_menu, Qt.ConnectionType.QueuedConnection)
         self._transcript.delete_asked.connect(desk.delete_messages)
         self._transcript.switch_asked.connect(desk.switch)
         self._transcript.edited.connect(self._ask_in_other_words)

@@ -45,7 +45,8 @@ class ContextMeter(QWidget):
         self._bar.setValue(round((view.share or 0) * _STEPS))
         self.setToolTip(view.detail)
         self._bar.setAccessibleName(_("Room in the model's memory"))
-        self._words.setAccessibleName(_("Room in the model's memory: {words}").format(words=view.text))
+        spoken = _("Room in the model's memory: {words}").format(words=view.text)
+        self._words.setAccessibleName(spoken if view.text else _("Room in the model's memory"))
         for part in (self._bar, self._words):
             part.setAccessibleDescription(view.detail)
         if self.property("level") != view.level:

@@ -31,6 +31,7 @@ class ToolsView:
     can_copy: bool = False
     can_delete: bool = False
     repeat: Repeat = ""
+    needs_model: bool = False
     stays: bool = False
 
 
@@ -40,7 +41,14 @@ def tools_of(view: QuestionView | AnswerView) -> ToolsView:
     if isinstance(view, QuestionView):
         return ToolsView(view.branch, can_edit=can_change, can_copy=True, can_delete=can_change)
     repeat = view.repeat if can_change else ""
-    return ToolsView(view.branch, can_copy=view.can_copy, can_delete=can_change, repeat=repeat, stays=view.is_last)
+    return ToolsView(
+        view.branch,
+        can_copy=view.can_copy,
+        can_delete=can_change,
+        repeat=repeat,
+        needs_model=view.needs_model and can_change,
+        stays=view.is_last,
+    )
 
 
 class MessageTools(QWidget):
@@ -49,6 +57,7 @@ class MessageTools(QWidget):
     edit_asked = Signal()
     copy_asked = Signal()
     repeat_asked = Signal()
+    model_asked = Signal()
     delete_asked = Signal()
     switch_asked = Signal(int)  # -1 is the version before
 
@@ -74,15 +83,19 @@ class MessageTools(QWidget):
         self._edit = self._button(_("Edit"), "edit", _("Edit this question"))
         self._copy = self._button(_("Copy"), "copy", _("Copy this question") if is_question else _("Copy the answer"))
         self._repeat = self._button(_("Regenerate"), "regenerate", _("Write another answer beside this one"))
+        self._model = QPushButton(_("Choose another model"))
+        self._model.setObjectName("choose-model")
+        self._model.setCursor(Qt.CursorShape.PointingHandCursor)
         self._delete = self._button(_("Delete"), "delete", _("Delete this message and what follows it"))
         self._edit.clicked.connect(self.edit_asked)
         self._copy.clicked.connect(self._ask_copy)
         self._repeat.clicked.connect(self.repeat_asked)
+        self._model.clicked.connect(self.model_asked)
         self._delete.clicked.connect(self.delete_asked)
         flow = FlowLayout(self, gap=2, line_gap=0)
         if is_question:
             flow.setAlignment(Qt.AlignmentFlag.AlignTrailing)
-        for each in (self._edit, self._copy, self._repeat, self._delete, self._versions):
+        for each in (self._edit, self._copy, self._model, self._repeat, self._delete, self._versions):
             flow.addWidget(each)
         self.show_view(ToolsView())
 
@@ -102,6 +115,7 @@ class MessageTools(QWidget):
         self._edit.setVisible(view.can_edit)
         self._copy.setVisible(view.can_copy)
         self._delete.setVisible(view.can_delete)
+        self._model.setVisible(view.needs_model)
         self._repeat.setVisible(bool(view.repeat))
         again = view.repeat == "try-again"
         if again != (self._repeat.objectName() == "try-again"):
@@ -111,7 +125,21 @@ class MessageTools(QWidget):
             self._repeat.setProperty("kind", "" if again else "quiet")
             self._repeat.style().unpolish(self._repeat)
             self._repeat.style().polish(self._repeat)
+        self._begin_with_words()
         self.repaint_buttons()
+
+    def _begin_with_words(self) -> None:
+        """Below an answer, the first word of a button stands where the words above it begin."""
+        if self._whose == "question":
+            return
+        in_order = (self._copy, self._model, self._repeat, self._delete, self._before)
+        first = next((each for each in in_order if each is self._before or not each.isHidden()), None)
+        for button in in_order:
+            begins = button is first
+            if bool(button.property("begins")) != begins:
+                button.setProperty("begins", begins)
+                button.style().unpolish(button)
+                button.style().polish(button)
 
     @property
     def is_empty(self) -> bool:

@@ -114,7 +114,7 @@ class AnswerEnding(QWidget):
         self._facts.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.tools = MessageTools("answer")
         self._last_line = QWidget()
-        flow = FlowLayout(self._last_line, gap=8, line_gap=2)
+        flow = FlowLayout(self._last_line, gap=16, line_gap=2)
         flow.addWidget(self._facts)
         flow.addWidget(self.tools)
         column.addWidget(self._last_line)

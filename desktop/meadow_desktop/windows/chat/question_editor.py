@@ -97,6 +97,7 @@ class _Field(QTextEdit):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("edit-text")
+        self.document().setDocumentMargin(0)  # the words begin where those below them do
         self.setAcceptRichText(False)
         self.setTabChangesFocus(True)
         self.setFrameShape(QFrame.Shape.NoFrame)

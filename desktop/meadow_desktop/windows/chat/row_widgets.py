@@ -32,7 +32,8 @@ RowWidget = QuestionWidget | QuestionEditor | MarkdownText | CodeCard | AnswerEn
 class RowWidgets(QObject):
     """The widgets there are, by row."""
 
-    repeat_asked = Signal(str)  # a message's id, as in the next three
+    repeat_asked = Signal(str)  # a message's id, as in the others
+    model_asked = Signal()
     delete_asked = Signal(str)
     switch_asked = Signal(str, int)
     edited = Signal(str, str)  # … and the question in other words
@@ -190,6 +191,7 @@ class RowWidgets(QObject):
     def _connect_tools(self, tools: MessageTools, message: MessageRows) -> None:
         tools.copy_asked.connect(_copier(lambda: message.view.text))
         tools.repeat_asked.connect(lambda: self.repeat_asked.emit(message.view.message_id))
+        tools.model_asked.connect(self.model_asked)
         tools.delete_asked.connect(lambda: self.delete_asked.emit(message.view.message_id))
         tools.switch_asked.connect(lambda step: self.switch_asked.emit(message.view.message_id, step))
 

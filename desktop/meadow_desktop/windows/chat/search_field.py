@@ -6,7 +6,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QToolButton
 
+from meadow_desktop.chat.words.shortcuts import SHORTCUTS
 from meadow_desktop.language import _
+from meadow_desktop.windows.chat.left_to_window import LeftToWindow
 from meadow_desktop.windows.chat.own_escape import OwnEscape
 
 
@@ -26,6 +28,7 @@ class SearchField(QLineEdit):
         for button in self.findChildren(QToolButton):  # Qt's, which has no name of its own
             button.setAccessibleName(_("Clear the search"))
         OwnEscape(self).pressed.connect(self.left)
+        LeftToWindow(self, [each.keys for each in SHORTCUTS if each.action not in {None, "stop"}])
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Up and down are reported."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPointF, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QPainter, QPalette, QTextCharFormat, QTextLayout, QTextOption
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPalette, QTextCharFormat, QTextLayout, QTextOption
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from meadow_desktop.chat.search import SearchHit
@@ -129,7 +129,20 @@ class _HitPainter(QStyledItemDelegate):
 
 
 def _lay_out(hit: SearchHit, item: QStyleOptionViewItem, width: int, mark: QColor) -> QTextLayout:
-    text = hit.snippet
+    """At most two lines; what has no room ends in "…"."""
+    layout = _lay_out_text(hit.snippet, hit, item, width, mark)
+    last = layout.lineAt(layout.lineCount() - 1)
+    shown = last.textStart() + last.textLength()
+    if shown >= _units(hit.snippet):
+        return layout
+    font = QFont(item.font)
+    font.setBold(True)  # as what is marked, which is the widest
+    begun = _first_units(hit.snippet, last.textStart())
+    rest = QFontMetrics(font).elidedText(hit.snippet[len(begun) :], Qt.TextElideMode.ElideRight, max(20, width))
+    return _lay_out_text(begun + rest, hit, item, width, mark)
+
+
+def _lay_out_text(text: str, hit: SearchHit, item: QStyleOptionViewItem, width: int, mark: QColor) -> QTextLayout:
     layout = QTextLayout(text, item.font)
     option = QTextOption()
     option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
@@ -140,7 +153,7 @@ def _lay_out(hit: SearchHit, item: QStyleOptionViewItem, width: int, mark: QColo
     if mark.isValid():
         style.setForeground(mark)
     ranges = []
-    for start, end in hit.marks:
+    for start, end in ((start, min(end, len(text))) for start, end in hit.marks if start < len(text)):
         each = QTextLayout.FormatRange()
         each.start, each.length = _units(text[:start]), _units(text[start:end])
         each.format = style
@@ -162,6 +175,10 @@ def _lay_out(hit: SearchHit, item: QStyleOptionViewItem, width: int, mark: QColo
 def _units(text: str) -> int:
     """Qt counts in UTF-16."""
     return len(text.encode("utf-16-le")) // 2
+
+
+def _first_units(text: str, units: int) -> str:
+    return text.encode("utf-16-le")[: 2 * units].decode("utf-16-le", "ignore")
 
 
 def _sides(option: QStyleOptionViewItem) -> Qt.AlignmentFlag:

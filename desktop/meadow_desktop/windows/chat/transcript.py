@@ -40,7 +40,8 @@ _STEPS = {"Alt+Left": -1, "Alt+Right": 1}
 class Transcript(QScrollArea):
     """Shows message views; reuses the rows and widgets of those that stay."""
 
-    repeat_asked = Signal(str)  # a message's id, as in the next two
+    repeat_asked = Signal(str)  # a message's id, as in the others
+    model_asked = Signal()
     delete_asked = Signal(str)
     switch_asked = Signal(str, int)
     edited = Signal(str, str)  # … and the question in other words
@@ -58,6 +59,7 @@ class Transcript(QScrollArea):
         self._welcome = Welcome(self._page)
         self._widgets = RowWidgets(self._page)
         self._widgets.repeat_asked.connect(self.repeat_asked)
+        self._widgets.model_asked.connect(self.model_asked)
         self._widgets.delete_asked.connect(self.delete_asked)
         self._widgets.switch_asked.connect(self._ask_to_switch)
         self._widgets.edit_asked.connect(self._edit)

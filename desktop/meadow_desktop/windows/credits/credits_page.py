@@ -121,7 +121,8 @@ class CreditsPage(ColumnPage):
         self.lines.addWidget(plot)
         self.lines.addWidget(self._note)
         self.lines.addLayout(filters)
-        self.lines.addWidget(self._empty)
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.lines.addWidget(self._empty, 1)  # in the table's stead
         self.lines.addWidget(self._table, 1)
         self.lines.addWidget(muted_label(explain_credits()))
 

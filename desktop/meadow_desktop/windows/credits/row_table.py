@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from PySide6.QtCore import QSize
+
 from meadow_desktop.credits.view import RowView
 from meadow_desktop.language import _
 from meadow_desktop.windows.plain_table import PlainTable
@@ -27,6 +29,10 @@ class RowTable(PlainTable):
         super().__init__(titles, figures=(4, 5, 6), wide=2)
         self.setObjectName("contribution-rows")
         self.setAccessibleName(_("Counts by day, model and computer"))
+
+    def sizeHint(self) -> QSize:
+        """Asks for its least height and takes what is left, so that not both the table and its page scroll."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
     def show_rows(self, rows: Sequence[RowView]) -> None:
         """Fill the lines."""

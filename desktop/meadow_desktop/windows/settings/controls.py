@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, QTimer, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, QTimer, Signal
 from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
@@ -19,6 +19,8 @@ from meadow_desktop.windows.unscrolled import Choice, Number
 
 _MOST = 1e9
 _TEXT_WIDTH = 220
+_FIGURES = 16
+_ARROWS = 40
 
 
 class Control(QWidget):
@@ -62,7 +64,7 @@ class NumberControl(Control):
         super().__init__()
         self._is_whole = row.kind == "whole-number"
         self._is_fraction = row.kind == "fraction"
-        self._number = _NumberOrWords() if row.zero and row.minimum == 0 else Number()
+        self._number = _NumberOrWords() if row.zero and row.minimum == 0 else _PlainNumber()
         self._put(self._number, row)
         self._number.setDecimals(0 if self._is_whole else 2)
         low = -_MOST if row.minimum is None else self._shown(row.minimum)
@@ -73,7 +75,6 @@ class NumberControl(Control):
             self._number.setSuffix(f" {row.unit}")
         if row.zero and row.minimum == 0:
             self._number.setSpecialValueText(row.zero)
-        self._number.setMinimumWidth(140)
         self._number.setToolTip(_("From {least} to {most}").format(least=_figure(low), most=_figure(high)))
         self._number.valueChanged.connect(self._tell)
 
@@ -93,7 +94,20 @@ class NumberControl(Control):
             self.chosen.emit(round(value) if self._is_whole else round(value, 2))
 
 
-class _NumberOrWords(Number):
+class _PlainNumber(Number):
+    """As wide as every other one, whatever its unit."""
+
+    def sizeHint(self) -> QSize:
+        """Enough for the longest number and unit there are."""
+        size = super().sizeHint()
+        return size.expandedTo(QSize(self.fontMetrics().horizontalAdvance("0" * _FIGURES) + _ARROWS, 0))
+
+    def minimumSizeHint(self) -> QSize:
+        """It does not shrink."""
+        return self.sizeHint()
+
+
+class _NumberOrWords(_PlainNumber):
     """Shows words for its least value; whoever goes into them to type a number finds them selected."""
 
     def focusInEvent(self, event: QFocusEvent) -> None:

@@ -7,7 +7,7 @@ marks. Told once, when the button is let go. Where lines begin on the right, so 
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from meadow_desktop.language import _, marked
@@ -25,6 +25,7 @@ _DAY_NAMES = (
 _CELL = 18
 _SMALLEST = 8
 _GAP = 2
+_EMPTY = 0.65  # of the colour of the words beside it: that of borders is too faint for what can be clicked
 _STEPS = {
     Qt.Key.Key_Left: (0, -1),
     Qt.Key.Key_Right: (0, 1),
@@ -137,7 +138,8 @@ class WeekGrid(QWidget):
         palette = self.palette()
         muted = palette.color(QPalette.ColorRole.PlaceholderText)
         accent = palette.color(QPalette.ColorRole.Highlight)
-        empty = palette.color(QPalette.ColorRole.Mid)
+        empty = QColor(muted)
+        empty.setAlphaF(_EMPTY)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if not self.isEnabled():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
+from meadow_desktop.engine_words import told
 from meadow_desktop.language import _
 from meadow_desktop.swarm.joining import LONGEST_INVITATION, LONGEST_NAME, looks_like_invitation
 from meadow_desktop.swarm.membership_desk import MembershipDesk
@@ -42,7 +43,7 @@ class _MembershipDialog(QDialog):
         buttons.addStretch(1)
         buttons.addWidget(self._cancel)
         buttons.addWidget(self._do)
-        column = QVBoxLayout(self)
+        column = self._column = QVBoxLayout(self)
         column.setContentsMargins(22, 20, 22, 18)
         column.setSpacing(14)
         heading = QLabel(title)
@@ -103,11 +104,16 @@ class _MembershipDialog(QDialog):
 
     def _show_refusal(self, problem: Problem) -> None:
         self._show_fault(explain_refusal(problem))
+        self._fault.setToolTip(told(problem.message))  # with the address, for whoever can use it
         self._fields[0].setFocus()
 
     def _show_fault(self, words: str) -> None:
         self._fault.setText(words)
+        self._fault.setToolTip("")
         self._fault.setVisible(bool(words))
+        needed = self._column.totalHeightForWidth(self.width())  # for words that wrap no window grows by itself
+        if needed > self.height():
+            self.resize(self.width(), needed)
 
     def _draw(self) -> None:
         is_busy = self._desk.is_busy

@@ -85,8 +85,7 @@ class WhereScreen(QWidget):
         self._model = _line("model", _("Model"), _("Empty: Meadow chooses. Else a name on huggingface.co, or a folder"))
         self._name.setMaxLength(LONGEST_NAME)
         self._invitation.setMaxLength(LONGEST_INVITATION)
-        self._fault = muted_label()
-        self._fault.setProperty("kind", "error")
+        self._faults: dict[SwarmChoice, QLabel] = {"join": _error_label(), "new": _error_label()}
         group = QButtonGroup(self)
         column = _column(self)
         parts: tuple[tuple[QRadioButton, SwarmChoice, QWidget], ...] = (
@@ -98,9 +97,9 @@ class WhereScreen(QWidget):
             group.addButton(button)
             column.addWidget(button)
             column.addWidget(_indented(below))
+            if choice in self._faults:
+                column.addWidget(self._faults[choice])
             button.clicked.connect(lambda _checked=False, choice=choice: self._choose(choice))
-        self._fault_line = _indented(self._fault)
-        column.addWidget(self._fault_line)
         column.addSpacing(10)
         label = QLabel(_("Model"))
         label.setProperty("kind", "strong")
@@ -139,8 +138,9 @@ class WhereScreen(QWidget):
         self._invitation.setEnabled(self._choices.swarm == "join")
         self._name.setEnabled(self._choices.swarm == "new")
         fault = fault_of_choice(self._choices)
-        self._fault.setText(fault)
-        self._fault_line.setVisible(bool(fault))
+        for choice, label in self._faults.items():
+            label.setText(fault if choice == self._choices.swarm else "")
+            label.setVisible(bool(label.text()))
 
 
 class SummaryScreen(QWidget):
@@ -211,6 +211,13 @@ def _words(text: str) -> QLabel:
     label = QLabel(text)
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
+
+
+def _error_label() -> QLabel:
+    label = muted_label()
+    label.setProperty("kind", "error")
+    label.setContentsMargins(margins(24, 0, 0, 0))
     return label
 
 
