@@ -22,6 +22,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -48,6 +49,8 @@ from gui.pictures.window import take_appearances, take_troubles
 from meadow_engine.api.places import find_places
 from meadow_engine.cli.console import note
 
+Take = Callable[[Path, str, Neighbourhood], None]
+
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 
 
@@ -59,20 +62,25 @@ def main() -> int:
         sys.stderr.write(f"Error: not installed: {', '.join(missing)}.\n")
         return 1
     os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
+    # The display is where the engine, too, can see that nobody touches anything.
+    with running_display() as screen, changed_environment(screen.environment()):
+        for theme in options.themes:
+            take_parts(PARTS, options, theme)
+        take_parts(ONCE, options, options.themes[0])
+    return 0
+
+
+def take_parts(parts: Mapping[str, Take], options: argparse.Namespace, theme: str) -> None:
+    """In a neighbourhood of their own: an engine begins to share four times an hour at most."""
+    chosen = [take for name, take in parts.items() if name in options.parts]
+    if not chosen:
+        return
     with (
-        running_display() as screen,
-        changed_environment(screen.environment()),  # where the engine can see that nobody touches anything
         tempfile.TemporaryDirectory(prefix="meadow-pictures-") as name,
         running_neighbourhood(Path(name)) as neighbourhood,
     ):
-        for theme in options.themes:
-            for part in PARTS:
-                if part in options.parts:
-                    PARTS[part](options.folder, theme, neighbourhood)
-        for part in ONCE:
-            if part in options.parts:
-                ONCE[part](options.folder, options.themes[0], neighbourhood)
-    return 0
+        for take in chosen:
+            take(options.folder, theme, neighbourhood)
 
 
 def parse() -> argparse.Namespace:
