@@ -7,16 +7,32 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+# Real engines, too, but it does not matter how fast they are.
+UNHURRIED = frozenset(
+    f"swarm/test_{name}.py"
+    for name in (
+        "bad_input",
+        "bench_directory",
+        "damage",
+        "exactness",
+        "ledger",
+        "logs",
+        "missing_layers",
+        "models_from_the_hub",
+        "private_swarms",
+    )
+)
+
 
 class EnginesFollowOneAnother(LoadScopeScheduling):
     """Real engines and real windows take all cores and measure time: their tests stay together, in one process.
 
-    The unit tests run beside them, a file at a time.
+    The unhurried and the unit tests run beside them, a file at a time.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return file if "unit/" in file else "engines and windows"
+        file = nodeid.partition("::")[0].removeprefix("tests/")
+        return file if file.startswith("unit/") or file in UNHURRIED else "engines and windows"
 
 
 @pytest.hookimpl(optionalhook=True)
