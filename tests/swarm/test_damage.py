@@ -82,7 +82,8 @@ def test_an_engine_that_can_write_no_more_goes_on_and_keeps_what_was_written(
         assert reply.json()["advice"]
         assert engine.ask("POST", "/api/pause", {"length": "1h"}).json()["sharing"] in ("off", "paused")
         assert engine.status().pid == engine.program.process.pid
-        assert "The pause cannot be kept over a restart" in engine.program.log()
+        complaint = "The pause cannot be kept over a restart"
+        wait_until(lambda: complaint in engine.program.log(), what="a complaint in the log")
         assert {path: path.read_bytes() for path in before} == before
         assert engine.program.end() == DONE
         assert "Traceback" not in engine.program.log()
